@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Process 1 of the test machine: sets up what the tests expect, runs the
+ * commands of /run-list, reports and powers off. What stands behind "--" on
+ * the kernel command line steers it:
+ *
+ *   shell           a shell on the console instead of the run list
+ *   panic_on_warn   a warning ends the run at once
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static const struct {
+	const char *type, *where, *options;
+} mounts[] = {
+	{ "devtmpfs", "/dev", NULL },
+	{ "proc", "/proc", NULL },
+	{ "sysfs", "/sys", NULL },
+	{ "debugfs", "/sys/kernel/debug", NULL },
+	{ "tmpfs", "/tmp", "mode=1777" },
+	{ "tmpfs", "/run", "mode=0755" },
+	{ "tmpfs", "/dev/shm", "mode=1777" },
+};
+
+static const struct {
+	const char *path, *value;
+} settings[] = {
+	/*
+	 * Above a notice: fault injection announces each injected failure at
+	 * that level, a warning or worse still gets to the console.
+	 */
+	{ "/proc/sys/kernel/printk", "5" },
+	/* 2 MiB each; the hugetlb cases of iommufd take about 40 */
+	{ "/proc/sys/vm/nr_hugepages", "64" },
+	{ "/proc/sys/kernel/hung_task_timeout_secs", "60" },
+};
+
+static void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	/* Only a kernel without ACPI gets here; a reset ends QEMU as well */
+	reboot(RB_AUTOBOOT);
+}
+
+static void mount_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
+		mkdir(mounts[i].where, 0755);
+		if (mount("none", mounts[i].where, mounts[i].type, 0,
+			  mounts[i].options) && errno != EBUSY)
+			printf("init: cannot mount %s: %s\n", mounts[i].where,
+			       strerror(errno));
+	}
+	if (symlink("/proc/self/fd", "/dev/fd"))
+		printf("init: no /dev/fd: %s\n", strerror(errno));
+}
+
+static void use_console(void)
+{
+	int fd = open("/dev/console", O_RDWR);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void apply_settings(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		if (write_file(settings[i].path, settings[i].value))
+			printf("init: cannot set %s\n", settings[i].path);
+}
+
+static bool asked_for(char **argv, const char *word)
+{
+	while (*argv)
+		if (!strcmp(*argv++, word))
+			return true;
+	return false;
+}
+
+/* A session of its own gives the shell job control and Ctrl-C */
+static void run_shell(void)
+{
+	static const char script[] =
+		"cd /tests; ls; echo 'exit or Ctrl-D powers off'; "
+		"exec setsid -c sh -l";
+	pid_t pid = fork();
+
+	if (!pid) {
+		setenv("PS1", "viommu:\\w# ", 1);
+		execl("/bin/sh", "sh", "-c", script, NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, NULL, 0) != pid)
+		;
+}
+
+static void run_list(void)
+{
+	struct command *list;
+	struct ktap ktap;
+	size_t count, i;
+
+	if (ktap_open(&ktap, KTAP_PORT)) {
+		printf("init: no " KTAP_PORT " to report to\n");
+		return;
+	}
+	list = read_run_list(RUN_LIST, &count);
+	ktap_plan(&ktap, count + count_checks());
+	for (i = 0; i < count; i++)
+		run_command(&ktap, &list[i]);
+	run_checks(&ktap);
+	ktap_close(&ktap);
+}
+
+int main(int argc, char **argv)
+{
+	char *cmdline;
+
+	(void)argc;
+	mount_all();
+	use_console();
+	setenv("PATH", "/bin:/tests", 1);
+	setenv("HOME", "/tmp", 1);
+	cmdline = read_file("/proc/cmdline");
+	load_modules(MODULE_LIST, cmdline ? cmdline : "");
+	free(cmdline);
+	apply_settings();
+	if (asked_for(argv, "panic_on_warn"))
+		write_file("/proc/sys/kernel/panic_on_warn", "1");
+
+	if (asked_for(argv, "shell"))
+		run_shell();
+	else
+		run_list();
+	power_off();
+	return 1;
+}
