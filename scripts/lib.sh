@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# Common parts of every script here: where things are, how to talk, how to
+# stop. Source it, do not run it. POSIX sh.
+
+TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+B=$TOP/build
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/linux-viommu
+SRC=$B/src		# git: the pristine source, branch "base"
+LINUX=$B/linux		# worktree of it: base + series, what is built
+RESULTS=$B/results
+JOBS=${JOBS:-$(nproc)}
+export TOP B CACHE SRC LINUX RESULTS JOBS
+
+# The same objects from any clone on this machine: paths relative to the
+# clone, no directory names hashed.
+export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1
+export CCACHE_DIR="${CCACHE_DIR:-$CACHE/ccache}" CCACHE_MAXSIZE=8G
+# Builds must not depend on who builds, where and when.
+export KBUILD_BUILD_USER=viommu KBUILD_BUILD_HOST=viommu
+export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
+export LC_ALL=C
+
+STEP_T0=$(date +%s)
+
+# say TEXT: one line of progress, with the seconds since the script started
+say() {
+	printf '[%4ds] %s\n' $(($(date +%s) - STEP_T0)) "$*" >&2
+}
+
+# die TEXT: one line that says what to do, then stop
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# quiet LOG CMD...: run with output to LOG; on failure show its end
+quiet() {
+	_log=$1
+	shift
+	mkdir -p "$(dirname "$_log")"
+	if ! "$@" >"$_log" 2>&1; then
+		tail -n 25 "$_log" >&2
+		die "'$1' failed; the whole log is ${_log#"$TOP"/}"
+	fi
+}
+
+# need_space DIR MIB: stop early rather than with a full disk
+need_space() {
+	mkdir -p "$1" || die "cannot create $1"
+	_free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$_free" -ge "$2" ] ||
+		die "$1 has $_free MiB free, $2 are needed; free some or move the clone"
+}
