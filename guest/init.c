@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/reboot.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,19 @@ static void apply_settings(void)
 			printf("init: cannot set %s\n", settings[i].path);
 }
 
+/* Stacks of injected failures would hide those of real faults in the log */
+static void quiet_fault_injection(void)
+{
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/kernel/debug/fail*/verbose", 0, NULL, &found))
+		return;
+	for (i = 0; i < found.gl_pathc; i++)
+		write_file(found.gl_pathv[i], "0");
+	globfree(&found);
+}
+
 static bool asked_for(char **argv, const char *word)
 {
 	while (*argv)
@@ -147,6 +161,7 @@ int main(int argc, char **argv)
 	load_modules(MODULE_LIST, cmdline ? cmdline : "");
 	free(cmdline);
 	apply_settings();
+	quiet_fault_injection();
 	if (asked_for(argv, "panic_on_warn"))
 		write_file("/proc/sys/kernel/panic_on_warn", "1");
 
