@@ -4,6 +4,8 @@
 # stop. Source it, do not run it. POSIX sh.
 
 TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+# The suites stand one level deeper
+[ ! -f "$TOP/lib.sh" ] || TOP=${TOP%/*}
 B=$TOP/build
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/linux-viommu
 SRC=$B/src		# git: the pristine source, branch "base"
@@ -19,7 +21,7 @@ export CCACHE_DIR="${CCACHE_DIR:-$CACHE/ccache}" CCACHE_MAXSIZE=8G
 # Builds must not depend on who builds, where and when.
 export KBUILD_BUILD_USER=viommu KBUILD_BUILD_HOST=viommu
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
-export LC_ALL=C
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 # "make test T=..." must not hand its variables on to the makes of the kernel
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 

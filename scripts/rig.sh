@@ -74,3 +74,10 @@ every_end() {
 	wait "$EVERY_PID" 2>/dev/null || :
 	trap - EXIT INT TERM
 }
+
+# build_all FLAVOUR: all that a boot of it needs; quick when nothing changed
+build_all() {
+	"$TOP/scripts/build-kernel" "$1"
+	"$TOP/scripts/build-tests" "$1"
+	"$TOP/scripts/build-initramfs" "$1"
+}
