@@ -81,3 +81,10 @@ build_all() {
 	"$TOP/scripts/build-tests" "$1"
 	"$TOP/scripts/build-initramfs" "$1"
 }
+
+# ready GROUP...: packages and sources; quick when all is there
+ready() {
+	"$TOP/scripts/setup" "$@"
+	"$TOP/scripts/fetch"
+	"$TOP/scripts/prepare"
+}

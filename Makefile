@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Each verb is one script; "make help" lists them.
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test series baseline shell refresh clean
+
+help:    ; @sed -n 's/^\#\# //p' Makefile
+run:     ; @scripts/run
+test:    ; @scripts/test $(T)
+series:  ; @scripts/series
+baseline:; @scripts/baseline
+shell:   ; @scripts/shell
+refresh: ; @scripts/refresh
+clean:   ; @rm -rf build
+
+## make run              build all, boot, show the queues at work, report
+## make test             all suites; T="mock debug" for these only
+## make series           write the patch series to build/series and check it
+## make baseline         run the stock selftests on the kernel without the series
+## make shell            a shell in the test machine
+## make refresh          bring edits of build/linux back to the overlay and patches
+## make clean            remove build; the download and compiler caches stay
+## Variables: JOBS=n, V=1 (show the QEMU command), QEMU=path, CC=gcc, KSRC=path
