@@ -12,7 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Its own guard ends too early for being included twice */
+#ifndef __SELFTEST_IOMMUFD_UTILS
 #include "iommufd_utils.h"
+#endif
 
 /* Guest RAM of a test: enough for the largest queue and something around it */
 #define VIOMMU_RAM_SIZE (1024UL * 1024)
