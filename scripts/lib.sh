@@ -56,3 +56,26 @@ need_space() {
 	[ "$_free" -ge "$2" ] ||
 		die "$1 has $_free MiB free, $2 are needed; free some or move the clone"
 }
+
+# take_lock: one script at a time may change build/; scripts that it starts
+# share the lock
+take_lock() {
+	[ -z "${VIOMMU_LOCKED:-}" ] || return 0
+	mkdir -p "$B"
+	exec 9>"$B/lock"
+	flock -n 9 || {
+		say 'waiting for another script that works in build/'
+		flock 9
+	}
+	export VIOMMU_LOCKED=1
+}
+
+# series_identity CMD...: run with the author and date that all commits in
+# build/ have, so that their ids depend on the content alone
+series_identity() {
+	GIT_AUTHOR_NAME='vIOMMU series' GIT_COMMITTER_NAME='vIOMMU series' \
+		GIT_AUTHOR_EMAIL=viommu@localhost.invalid \
+		GIT_COMMITTER_EMAIL=viommu@localhost.invalid \
+		GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' \
+		GIT_COMMITTER_DATE='2026-01-01T00:00:00Z' "$@"
+}

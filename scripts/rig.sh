@@ -63,7 +63,7 @@ every() {
 	_seconds=$1
 	shift
 	# The sleep outlives a killed loop: it must not hold our output open
-	(while sleep "$_seconds" >/dev/null 2>&1; do "$@"; done) &
+	(while sleep "$_seconds" >/dev/null 2>&1 8>&- 9>&-; do "$@"; done) &
 	EVERY_PID=$!
 	trap every_end EXIT
 	trap 'exit 130' INT TERM
