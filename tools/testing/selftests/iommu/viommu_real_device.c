@@ -17,7 +17,7 @@
 #define __EXPORTED_HEADERS__
 #include <linux/vfio.h>
 
-#include "iommufd_utils.h"
+#include "viommu_utils.h"
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
 
@@ -123,7 +123,7 @@ FIXTURE(real_device)
 FIXTURE_SETUP(real_device)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	char bdf[64];
+	char bdf[NAME_MAX + 1];
 
 	self->fd = -1;
 	self->cdev = -1;
