@@ -29,10 +29,42 @@
 
 typedef struct AMDVIState AMDVIState;
 typedef struct AMDVIPCIState AMDVIPCIState;
-/* Private to amd_iommu_{model,cache,walk,event}.c */
+/* Private to amd_iommu_{model,cache,walk,event}.c, in amd_iommu_int.h */
 typedef struct AMDIOMMUModel AMDIOMMUModel;
 /* Private to amd_viommu*.c */
 typedef struct AMDViommu AMDViommu;
+
+/**
+ * AMDIOMMUConfig - properties of the device, fixed at realize
+ * @host_grade: use this model; without it all others must keep their defaults
+ * @strict: software errors end QEMU, see amd_iommu_violation()
+ * @southbridge: put a southbridge function at the place where the IVRS says
+ *     the IOAPIC is; works without @host_grade, too
+ * @np_cache: NpCache in the capability, as emulated IOMMUs have it: software
+ *     must flush after a map. Hardware has it off.
+ * @gt, @ppr, @ga: EFR bits that amd-iommu always had
+ * @gio, @eph, @had: EFR bits GIOSup, EPHSup, HASup with HDSup
+ * @gcr3trp: EFR2 bit GCR3TRPModeSup
+ * @hats, @gats, @glx, @pasmax, @gam: EFR fields of these names
+ */
+typedef struct AMDIOMMUConfig {
+    bool host_grade;
+    bool strict;
+    bool southbridge;
+    bool np_cache;
+    bool gt;
+    bool ppr;
+    bool ga;
+    bool gio;
+    bool eph;
+    bool had;
+    bool gcr3trp;
+    uint8_t hats;
+    uint8_t gats;
+    uint8_t glx;
+    uint8_t pasmax;
+    uint8_t gam;
+} AMDIOMMUConfig;
 
 /* Bits of the control register (0x18) that amd_iommu.h does not name */
 #define AMD_IOMMU_CTRL_PPRLOGEN         BIT_ULL(13)
@@ -46,7 +78,16 @@ typedef struct AMDViommu AMDViommu;
 #define AMD_IOMMU_CTRL_IRTCACHEDIS      BIT_ULL(59)
 #define AMD_IOMMU_CTRL_GSTBUFTRPMODE    BIT_ULL(60)
 
+/* Registers that amd_iommu.h does not name */
+#define AMD_IOMMU_REG_EXT_FEATURES2     0x01a0
+
 /* Bits of EFR and EFR2 */
+#define AMD_IOMMU_EFR_PPR               BIT_ULL(1)
+#define AMD_IOMMU_EFR_GT                BIT_ULL(4)
+#define AMD_IOMMU_EFR_GA                BIT_ULL(7)
+#define AMD_IOMMU_EFR_GIOSUP            BIT_ULL(48)
+#define AMD_IOMMU_EFR_HASUP             BIT_ULL(49)
+#define AMD_IOMMU_EFR_HDSUP             BIT_ULL(52)
 #define AMD_IOMMU_EFR_EPHSUP            BIT_ULL(50)
 #define AMD_IOMMU_EFR_VIOMMUSUP         BIT_ULL(55)
 #define AMD_IOMMU_EFR2_GCR3TRPMODE      BIT_ULL(3)
@@ -144,9 +185,9 @@ typedef struct AMDIOMMUInvPages {
     uint64_t size;
 } AMDIOMMUInvPages;
 
-/* ------------------------------------------------------------------------
+/*
  * What the vIOMMU part calls
- * ------------------------------------------------------------------------ */
+ */
 
 /* The IOMMU's own bus/device/function, index of its own DTE */
 uint16_t amd_iommu_devid(AMDVIState *s);
@@ -225,6 +266,9 @@ static inline uint64_t amd_iommu_control(AMDVIState *s)
     return amd_iommu_reg(s, 0x18);
 }
 
+/* The EFR2 register, for it and for the IVHD */
+uint64_t amd_iommu_model_efr2(AMDVIState *s);
+
 /* The MSI or XT interrupt of the IOMMU itself */
 void amd_iommu_interrupt(AMDVIState *s);
 
@@ -242,9 +286,9 @@ void amd_iommu_counter(AMDVIState *s, const char *name, uint64_t *value);
 void G_GNUC_PRINTF(2, 3) amd_iommu_violation(AMDVIState *s, const char *fmt,
                                              ...);
 
-/* ------------------------------------------------------------------------
+/*
  * What the model calls in the vIOMMU part; every member may be NULL
- * ------------------------------------------------------------------------ */
+ */
 
 /**
  * AMDViommuOps
@@ -259,10 +303,10 @@ void G_GNUC_PRINTF(2, 3) amd_iommu_violation(AMDVIState *s, const char *fmt,
  * @control_write: bits of a control register write that stick. Called before
  *     the new value is stored; returns it.
  * @control_changed: after it was stored
- * @mmio_read, @mmio_write: registers that nobody else knows, 8-byte aligned
- *     ones of the 16 KiB page in 4 or 8 byte accesses; false if neither
- *     does this part. Reads see what amd_iommu_set_reg() stored unless
- *     @mmio_read says otherwise.
+ * @mmio_read: asked first for any register of the 16 KiB page; false: the
+ *     stored value (amd_iommu_set_reg()) is read
+ * @mmio_write: registers that nobody else knows; false if this part does not
+ *     either
  * @command: opcode 0x9 or 0xA, in host order; false: illegal command
  * @guest_event: a device whose DTE has vImuEn caused this event in the guest
  *     stage; true if taken, else it goes to the host log
