@@ -15,6 +15,7 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/core/qdev-properties.h"
 #include "system/dma.h"
+#include "system/runstate.h"
 #include "amd_iommu_int.h"
 #include "trace.h"
 
@@ -95,7 +96,8 @@ void amd_iommu_violation(AMDVIState *s, const char *fmt, ...)
     trace_amd_iommu_violation(m->last_violation);
     if (s->cfg.strict) {
         error_report("amd-iommu: strict: %s", m->last_violation);
-        exit(EXIT_FAILURE);
+        qemu_system_shutdown_request_with_code(SHUTDOWN_CAUSE_HOST_ERROR,
+                                               EXIT_FAILURE);
     }
 }
 
@@ -231,6 +233,8 @@ static void completion_store(AMDVIState *s, const uint64_t cmd[2])
 
 static bool exec_completion_wait(AMDVIState *s, const uint64_t cmd[2])
 {
+    const AMDViommuOps *ops = amd_iommu_viommu_ops;
+
     if (extract64(cmd[0], 52, 8)) {
         return false;
     }
@@ -244,6 +248,9 @@ static bool exec_completion_wait(AMDVIState *s, const uint64_t cmd[2])
         if (s->completion_wait_intr) {
             amd_iommu_interrupt(s);
         }
+    }
+    if (ops && ops->inv) {
+        ops->inv(s, cmd);
     }
     return true;
 }

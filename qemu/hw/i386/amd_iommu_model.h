@@ -281,7 +281,8 @@ void amd_iommu_counter(AMDVIState *s, const char *name, uint64_t *value);
 /**
  * amd_iommu_violation - software did what hardware leaves undefined. Counted
  * ("stat-violations"), traced, the text kept ("last-violation"); with the
- * property strict=on it is printed and ends QEMU with status 1.
+ * property strict=on it is printed and QEMU ends with status 1, as soon
+ * as the access that caused it is done.
  */
 void G_GNUC_PRINTF(2, 3) amd_iommu_violation(AMDVIState *s, const char *fmt,
                                              ...);
@@ -311,8 +312,9 @@ void G_GNUC_PRINTF(2, 3) amd_iommu_violation(AMDVIState *s, const char *fmt,
  * @guest_event: a device whose DTE has vImuEn caused this event in the guest
  *     stage; true if taken, else it goes to the host log
  * @guest_ppr: a page request of such a device; true if taken
- * @inv: called after any invalidation took place, for caches of this part.
- *     @cmd is the command as executed, NULL for reset.
+ * @inv: called after any invalidation took place, for caches of this part, and
+ *     after a completion wait, which says that those before it are done.
+ *     @cmd is the command as executed.
  */
 typedef struct AMDViommuOps {
     void (*class_init)(ObjectClass *klass);
