@@ -2,11 +2,12 @@
 # Each verb is one script; "make help" lists them.
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test series baseline shell refresh clean
+.PHONY: help run test stress series baseline shell refresh clean
 
 help:    ; @sed -n 's/^\#\# //p' Makefile
 run:     ; @scripts/run
 test:    ; @scripts/test $(T)
+stress:  ; @scripts/stress $(ROUNDS)
 series:  ; @scripts/series
 baseline:; @scripts/baseline
 shell:   ; @scripts/shell
@@ -15,6 +16,7 @@ clean:   ; @rm -rf build
 
 ## make run              build all, boot, show the queues at work, report
 ## make test             all suites; T="mock debug" for these only
+## make stress           the stress test alone, ROUNDS=1000000 rounds of it
 ## make series           write the patch series to build/series and check it
 ## make baseline         run the stock selftests on the kernel without the series
 ## make shell            a shell in the test machine
