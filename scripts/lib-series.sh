@@ -14,14 +14,18 @@ patch_files() {
 	(cd "$TOP" && ls patches/[0-9]*.patch 2>/dev/null) || :
 }
 
+# overlay_dirs: the top directories that it has, on one line
+overlay_dirs() {
+	for _dir in $OVERLAY_DIRS; do
+		[ ! -d "$TOP/$_dir" ] || echo "$_dir"
+	done | xargs
+}
+
 # overlay_files: all files of the overlay, tracked or not, that git does not
 # ignore
 overlay_files() (
 	cd "$TOP" || exit 1
-	_dirs=''
-	for _dir in $OVERLAY_DIRS; do
-		[ ! -d "$_dir" ] || _dirs="$_dirs $_dir"
-	done
+	_dirs=$(overlay_dirs)
 	[ -n "$_dirs" ] || exit 0
 	# shellcheck disable=SC2086 # a list of words
 	{
@@ -66,7 +70,7 @@ patch_facts() {
 		if (!/^Subject: [^ ]/) wrong("does not begin with a Subject: line; add it")
 		next
 	}
-	FNR == 2 && $0 != "" { wrong("lacks the blank line after its Subject:; add it") }
+	FNR == 2 && $0 != "" && $0 != "---" { wrong("lacks the blank line after its Subject:; add it") }
 	part == 1 && /^Signed-off-by:/ { wrong("has a Signed-off-by; remove it, whoever submits adds it") }
 	part == 1 && /^---$/ { part = 2; next }
 	/^diff --git / {
@@ -125,3 +129,33 @@ series_hash() (
 		done <"$B/overlay.list"
 	} | sha256sum | cut -d ' ' -f 1
 )
+
+# sparse_worktree DIR COMMIT: a work tree of $SRC that holds only the files
+# that the list on stdin names; quick where a full one takes a minute. Use git
+# in it by sparse_git.
+sparse_worktree() {
+	drop_worktree "$1"
+	git -C "$SRC" worktree add -q --force --detach --no-checkout "$1" "$2"
+	_sparse=$(git -C "$1" rev-parse --git-path info/sparse-checkout)
+	mkdir -p "${_sparse%/*}"
+	{
+		echo /.gitattributes
+		sed 's|^|/|'
+	} >"$_sparse"
+	sparse_git "$1" checkout -q
+}
+
+sparse_git() {
+	_dir=$1
+	shift
+	series_identity git -C "$_dir" -c core.sparseCheckout=true \
+		-c core.sparseCheckoutCone=false -c core.hooksPath=/dev/null \
+		-c core.abbrev=40 -c commit.gpgSign=false \
+		-c commit.cleanup=whitespace "$@"
+}
+
+# drop_worktree DIR
+drop_worktree() {
+	rm -rf "$1"
+	git -C "$SRC" worktree prune
+}
