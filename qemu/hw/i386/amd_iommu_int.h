@@ -116,6 +116,11 @@ struct AMDIOMMUModel {
     bool in_surprise;
     char *last_violation;
     AMDIOMMUStats stats;
+    /* The last request failed, and these were its address and sender */
+    bool fault_last;
+    hwaddr fault_addr;
+    uint32_t fault_pasid;
+    uint16_t fault_devid;
     /* Knobs, settable at run time */
     uint64_t cmd_delay_ns;
     uint32_t cw_lose;

@@ -492,6 +492,7 @@ void amd_iommu_model_reset(AMDVIState *s)
 
     timer_del(m->cmd_timer);
     m->cmd_halted = false;
+    m->fault_last = false;
     amd_iommu_cache_reset(m);
     write_once(s, AMD_IOMMU_REG_EXT_FEATURES2, amd_iommu_model_efr2(s));
     if (ops && ops->reset) {

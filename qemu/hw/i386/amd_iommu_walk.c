@@ -585,6 +585,25 @@ static void translate(Walk *w, uint32_t *pasid, hwaddr addr,
     }
 }
 
+/*
+ * QEMU goes on with a request that failed in steps of at most eight bytes and
+ * asks for each. For hardware that is one request, and one event.
+ */
+static bool continues_fault(AMDIOMMUModel *m, uint16_t devid, uint32_t pasid,
+                            hwaddr addr)
+{
+    bool same = m->fault_last && m->fault_devid == devid &&
+                m->fault_pasid == pasid && addr > m->fault_addr &&
+                addr - m->fault_addr <= 8 &&
+                !((addr ^ m->fault_addr) & AMDVI_PAGE_MASK_4K);
+
+    m->fault_last = true;
+    m->fault_devid = devid;
+    m->fault_pasid = pasid;
+    m->fault_addr = addr;
+    return same;
+}
+
 /* A DMA request of a device; @ret is untouched on failure */
 void amd_iommu_model_translate(AMDVIState *s, uint16_t devid, uint32_t pasid,
                                hwaddr addr, IOMMUAccessFlags access,
@@ -604,9 +623,12 @@ void amd_iommu_model_translate(AMDVIState *s, uint16_t devid, uint32_t pasid,
     trace_amd_iommu_translate(devid, pasid, addr, access, w.x.addr, w.x.mask,
                               w.x.fault);
     if (w.x.fault != AMD_IOMMU_OK) {
-        amd_iommu_report_fault(s, devid, w.dte, &w.x, access, pasid);
+        if (!continues_fault(s->model, devid, pasid, addr)) {
+            amd_iommu_report_fault(s, devid, w.dte, &w.x, access, pasid);
+        }
         return;
     }
+    s->model->fault_last = false;
     ret->iova = addr & ~w.x.mask;
     ret->translated_addr = w.x.addr & ~w.x.mask;
     ret->addr_mask = w.x.mask;

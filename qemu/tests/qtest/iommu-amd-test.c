@@ -100,6 +100,35 @@ static void test_tv0(void)
     qamd_stop(q);
 }
 
+/* An access that QEMU splits is one request and makes one event */
+static void test_one_event(void)
+{
+    QAMDIOMMU *q = qamd_start("", "");
+    const uint64_t dte[4] = { QAMD_DTE0_V | QAMD_DTE0_TV };
+    uint64_t evt[2];
+
+    qamd_enable(q, 0);
+    qamd_set_dte(q, dte);
+    g_assert_true(qamd_dma_fails(q, IOVA + 1, 0));
+    g_assert_true(qamd_event(q, evt));
+    g_assert_cmphex(evt[1], ==, IOVA + 1);
+    g_assert_false(qamd_event(q, evt));
+    qamd_stop(q);
+}
+
+/* A device on another bus: its bus number is part of every ID */
+static void test_bus(void)
+{
+    QAMDIOMMU *q = qamd_start_behind_bridge("");
+    const uint64_t dte[4] = { QAMD_DTE0_V | QAMD_DTE0_TV };
+
+    g_assert_cmphex(q->devid >> 8, ==, 1);
+    qamd_enable(q, 0);
+    qamd_set_dte(q, dte);
+    check_page_fault(q, EVF_PR | EVF_PE, IOVA);
+    qamd_stop(q);
+}
+
 /*
  * Illegal device table entries
  */
@@ -760,6 +789,8 @@ int main(int argc, char **argv)
     add("pt/mode-0-no-write", test_mode0_no_write);
     add("dte/tv-0", test_tv0);
     add("dte/unreadable", test_dte_unreadable);
+    add("dte/one-event", test_one_event);
+    add("dte/bus", test_bus);
     add_n("host/2m", 2, test_host_large);
     add_n("host/1g", 3, test_host_large);
     add("host/odd-size", test_host_odd_size);

@@ -52,21 +52,57 @@ static void save_device(QPCIDevice *dev, int devfn, void *data)
     *(QPCIDevice **)data = dev;
 }
 
-QAMDIOMMU *qamd_start(const char *props, const char *args)
+static QAMDIOMMU *start_machine(const char *props, const char *args)
 {
     QAMDIOMMU *q = g_new0(QAMDIOMMU, 1);
 
     q->qts = qtest_initf("-machine q35 -m 512 -net none "
-                         "-device amd-iommu,id=iommu,host-grade=on%s "
-                         "-device iommu-testdev %s", props, args);
+                         "-device amd-iommu,id=iommu,host-grade=on%s %s",
+                         props, args);
     q->bus = qpci_new_pc(q->qts, NULL);
-    qpci_device_foreach(q->bus, IOMMU_TESTDEV_VENDOR_ID,
-                        IOMMU_TESTDEV_DEVICE_ID, save_device, &q->dev);
+    q->next = MEM_BASE;
+    return q;
+}
+
+static void start_device(QAMDIOMMU *q)
+{
     g_assert(q->dev);
     qpci_device_enable(q->dev);
     q->bar = qpci_iomap(q->dev, 0, NULL);
     q->devid = q->dev->devfn;
-    q->next = MEM_BASE;
+}
+
+QAMDIOMMU *qamd_start(const char *props, const char *args)
+{
+    g_autofree char *all = g_strdup_printf("-device iommu-testdev %s", args);
+    QAMDIOMMU *q = start_machine(props, all);
+
+    qpci_device_foreach(q->bus, IOMMU_TESTDEV_VENDOR_ID,
+                        IOMMU_TESTDEV_DEVICE_ID, save_device, &q->dev);
+    start_device(q);
+    return q;
+}
+
+/*
+ * libqos knows bus 0 alone, but puts what it is given as devfn into the
+ * address register, where the bus number is next to it.
+ */
+QAMDIOMMU *qamd_start_behind_bridge(const char *props)
+{
+    QAMDIOMMU *q = start_machine(props, "-device pcie-root-port,id=rp,"
+                                 "addr=1e.0 -device iommu-testdev,bus=rp");
+    QPCIDevice *port = qpci_device_find(q->bus, QPCI_DEVFN(0x1e, 0));
+
+    g_assert(port);
+    qpci_config_writeb(port, PCI_SECONDARY_BUS, 1);
+    qpci_config_writeb(port, PCI_SUBORDINATE_BUS, 1);
+    q->dev = qpci_device_find(q->bus, 1 << 8);
+    start_device(q);
+    /* A window around what libqos gave the device */
+    qpci_config_writew(port, PCI_MEMORY_BASE, q->bar.addr >> 16);
+    qpci_config_writew(port, PCI_MEMORY_LIMIT, q->bar.addr >> 16);
+    qpci_device_enable(port);
+    g_free(port);
     return q;
 }
 

@@ -88,6 +88,8 @@ typedef struct QAMDIOMMU {
 
 /* @props: more properties of amd-iommu, as ",glxsup=2"; @args: other devices */
 QAMDIOMMU *qamd_start(const char *props, const char *args);
+/* The device is on bus 1 */
+QAMDIOMMU *qamd_start_behind_bridge(const char *props);
 void qamd_stop(QAMDIOMMU *q);
 
 /* Rings and device table in place, IOMMU on, with these control bits besides */
