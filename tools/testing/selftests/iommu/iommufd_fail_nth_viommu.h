@@ -260,7 +260,7 @@ TEST_FAIL_NTH(viommu_fail_nth, phys_queues)
 	return _test_ioctl_destroy(self->fd, queue_id[0]);
 }
 
-/* Queues by guest address: enable, fetch, and the event of a fetch that faults */
+/* Queues by guest address: enable, fetch, and the event of a faulting fetch */
 TEST_FAIL_NTH(viommu_fail_nth, iova_queues)
 {
 	const __u64 cmds = 1ULL << IOMMU_TEST_QUEUE_IOVA;

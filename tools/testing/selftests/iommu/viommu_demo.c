@@ -222,7 +222,7 @@ static __u32 show_ring(__u32 viommu)
 	__u32 queue = 0;
 	unsigned int i;
 
-	section("A queue: a ring in guest memory that the hardware reads itself");
+	section("A queue: a ring in guest memory, read by the hardware itself");
 	for (i = 0; i != RING_SIZE / sizeof(*ring); i++)
 		ring[i] = RING_WORD(i);
 	expect(EINVAL, alloc_queue(viommu, type, 0, RING_BASE + 8, NULL),
@@ -303,7 +303,7 @@ static void tear_down(__u32 viommu, __u32 queue)
 	expect(0, destroy(queue), "destroy the queue, which stops it first");
 	expect_value(0, get(viommu, IOMMU_TEST_VIOMMU_CMD_ENABLE),
 		     "bit map of the enabled queues");
-	expect(EBUSY, destroy(viommu), "to destroy it while its page is mapped");
+	expect(EBUSY, destroy(viommu), "to destroy it with its page mapped");
 	expect(0, munmap(page, page_len), "unmap the MMIO page");
 	expect(0, destroy(viommu), "destroy the vIOMMU");
 	expect(0, destroy(hwpt_id), "destroy the nest parent");
