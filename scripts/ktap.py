@@ -166,6 +166,10 @@ class Parser:
             children = cases + children
             inner = notes + inner
         top = self.stack[-1]
+        # Why results are missing stands behind them: a timeout, a signal
+        for child in children:
+            if child.line < 0:
+                child.notes = child.notes + top.notes
         case = Case(match["name"].strip(), match["status"].lower() == "ok",
                     (match["directive"] or "").upper(), match["reason"] or "",
                     top.notes + ([] if children else inner), children,

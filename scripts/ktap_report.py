@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import ktap
 
-NOTES_SHOWN = 25
+NOTES_SHOWN = 40
 SLOWEST_SHOWN = 5
 
 
@@ -49,13 +49,22 @@ def totals_line(counts):
     return line
 
 
+def shorten(notes):
+    """The head says what happened first, the tail what it ended with."""
+    if len(notes) <= NOTES_SHOWN:
+        return notes
+    half = NOTES_SHOWN // 2
+    return notes[:half] + [f"# ... {len(notes) - 2 * half} lines ..."] + \
+        notes[-half:]
+
+
 def print_failures(suites):
     for suite in suites:
         for path, case in suite.leaves:
             if case.verdict != "fail":
                 continue
             print(f"FAILED  {suite.name}: {' / '.join(path)}")
-            for note in case.notes[-NOTES_SHOWN:]:
+            for note in shorten(case.notes):
                 print(f"        {note}")
 
 

@@ -99,6 +99,12 @@ class BrokenDocuments(unittest.TestCase):
         text = "1..1\n    1..2\n    ok 1 a\nok 1 top\n"
         self.assertEqual(failed(text), ["top/complete results"])
 
+    def test_missing_results_come_with_the_reason(self):
+        cases, _ = ktap.parse(["1..1", "    1..2", "    ok 1 a",
+                               "# timed out after 9 s, killed", "not ok 1 t"])
+        self.assertIn("# timed out after 9 s, killed",
+                      cases[0].children[1].notes)
+
     def test_surplus_result(self):
         self.assertEqual(failed("1..1\nok 1 a\nok 2 b\n"), ["complete results"])
 
