@@ -154,7 +154,7 @@ static bool dte_illegal(AMDVIState *s, const uint64_t *q)
     return q[3] & AMD_IOMMU_DTE3_VIMUEN && !AMD_IOMMU_DTE3_GUESTID(q[3]);
 }
 
-static AMDIOMMUDte *dte_read(AMDVIState *s, uint16_t devid)
+AMDIOMMUDte *amd_iommu_dte_read(AMDVIState *s, uint16_t devid)
 {
     AMDIOMMUDte *d = g_new0(AMDIOMMUDte, 1);
     hwaddr addr = s->devtab + devid * AMDVI_DEVTAB_ENTRY_SIZE;
@@ -188,7 +188,7 @@ AMDIOMMUDte *amd_iommu_cache_dte(AMDVIState *s, uint16_t devid)
     AMDIOMMUDte *d = g_hash_table_lookup(t, GUINT_TO_POINTER(devid));
 
     if (!d) {
-        d = dte_read(s, devid);
+        d = amd_iommu_dte_read(s, devid);
         g_hash_table_insert(t, GUINT_TO_POINTER(devid), d);
     }
     return d;
@@ -210,6 +210,11 @@ const AMDIOMMUTlbEntry *amd_iommu_tlb_lookup(AMDIOMMUModel *m,
         m->stats.tlb_misses++;
     }
     return e;
+}
+
+hwaddr amd_iommu_tlb_page(gconstpointer key)
+{
+    return ((const CacheKey *)key)->addr << AMDVI_PAGE_SHIFT;
 }
 
 /* One entry per 4 KiB page that was used, whatever the size of the mapping */

@@ -153,6 +153,21 @@ void amd_iommu_report_fault(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
     amd_iommu_log_event(s, evt);
 }
 
+/* An interrupt that remapping refused; DTE[IG] keeps these quiet */
+void amd_iommu_model_int_fault(AMDVIState *s, uint16_t devid, hwaddr addr)
+{
+    AMDIOMMUDte *dte = amd_iommu_cache_dte(s, devid);
+    uint64_t evt[2] = {
+        EVT_CODE(AMD_IOMMU_EVT_PAGE_FAULT) | AMD_IOMMU_EVF_I |
+        AMD_IOMMU_EVF_RW | DTE1_DOMID(dte->q[1]) << 32 | devid, addr
+    };
+
+    s->model->stats.faults++;
+    if (dte->fault == AMD_IOMMU_OK && !(dte->q[2] & DTE2_IG)) {
+        amd_iommu_log_event(s, evt);
+    }
+}
+
 /* The command stays at the head: the ring stops until it is enabled anew */
 static void halt(AMDVIState *s)
 {

@@ -22,6 +22,7 @@
 #define DTE1_DOMID(q)           extract64((q), 0, 16)
 #define DTE1_SE                 BIT_ULL(33)
 #define DTE1_SA                 BIT_ULL(34)
+#define DTE2_IG                 BIT_ULL(5)
 #define DTE2_GPM(q)             extract64((q), 54, 2)
 
 #define PT_ADDR_MASK            GENMASK64(51, 12)
@@ -112,6 +113,7 @@ struct AMDIOMMUModel {
     GHashTable *pdes;
     GHashTable *gcr3s;
     QEMUTimer *cmd_timer;
+    Error *blocker;
     bool cmd_halted;
     bool in_surprise;
     char *last_violation;
@@ -156,7 +158,14 @@ void amd_iommu_model_translate(AMDVIState *s, uint16_t devid, uint32_t pasid,
                                hwaddr addr, IOMMUAccessFlags access,
                                IOMMUTLBEntry *ret);
 
+bool amd_iommu_walk_again(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
+                          AMDIOMMUTag tag, hwaddr addr, AMDIOMMUTlbEntry *e);
+
+/* amd_iommu_audit.c */
+void amd_iommu_audit_init(Object *obj);
+
 /* amd_iommu_event.c */
+void amd_iommu_model_int_fault(AMDVIState *s, uint16_t devid, hwaddr addr);
 void amd_iommu_report_fault(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
                             const AMDIOMMUXlat *x, IOMMUAccessFlags access,
                             uint32_t pasid);
@@ -167,7 +176,10 @@ void amd_iommu_command_hw_error(AMDVIState *s);
 void amd_iommu_cache_init(AMDIOMMUModel *m);
 void amd_iommu_cache_finalize(AMDIOMMUModel *m);
 void amd_iommu_cache_reset(AMDIOMMUModel *m);
+AMDIOMMUDte *amd_iommu_dte_read(AMDVIState *s, uint16_t devid);
 AMDIOMMUDte *amd_iommu_cache_dte(AMDVIState *s, uint16_t devid);
+/* The address that a key of the TLB stands for */
+hwaddr amd_iommu_tlb_page(gconstpointer key);
 const AMDIOMMUTlbEntry *amd_iommu_tlb_lookup(AMDIOMMUModel *m,
                                              AMDIOMMUTag tag, hwaddr addr);
 void amd_iommu_tlb_insert(AMDIOMMUModel *m, const AMDIOMMUTlbEntry *e,

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * docs/specs/amd-viommu.rst describes what is modelled and what was chosen
+ * docs/specs/amd-iommu.rst describes what is modelled and what was chosen
  * where no public source says how hardware behaves.
  */
 
@@ -13,6 +13,7 @@
 #include "qemu/host-utils.h"
 #include "qapi/error.h"
 #include "hw/pci/pci_bus.h"
+#include "migration/blocker.h"
 #include "hw/core/qdev-properties.h"
 #include "system/dma.h"
 #include "system/runstate.h"
@@ -569,6 +570,11 @@ bool amd_iommu_model_realize(AMDVIState *s, Error **errp)
         return true;
     }
     m = s->model;
+    error_setg(&m->blocker, "The state of a host-grade amd-iommu cannot be "
+               "migrated");
+    if (migrate_add_blocker(&m->blocker, errp) < 0) {
+        return false;
+    }
     m->cmd_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, cmd_timer, m);
     amd_iommu_cache_init(m);
     add_counters(s, &m->stats);
@@ -607,6 +613,7 @@ void amd_iommu_model_instance_init(Object *obj)
                                    OBJ_PROP_FLAG_READWRITE);
     object_property_add_uint32_ptr(obj, "cw-corrupt", &m->cw_corrupt,
                                    OBJ_PROP_FLAG_READWRITE);
+    amd_iommu_audit_init(obj);
     if (ops && ops->instance_init) {
         ops->instance_init(s);
     }
@@ -621,6 +628,7 @@ void amd_iommu_model_instance_finalize(Object *obj)
     if (ops && ops->instance_finalize) {
         ops->instance_finalize(s);
     }
+    migrate_del_blocker(&m->blocker);
     if (m->cmd_timer) {
         timer_free(m->cmd_timer);
         amd_iommu_cache_finalize(m);

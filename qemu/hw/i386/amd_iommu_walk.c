@@ -36,13 +36,17 @@
 #define GPTE_U          BIT_ULL(2)
 #define GPTE_PS         BIT_ULL(7)
 
-/* What the parts of one translation hand to each other */
+/*
+ * What the parts of one translation hand to each other. A dry one sets no
+ * accessed and dirty bits.
+ */
 typedef struct Walk {
     AMDVIState *s;
     uint16_t devid;
     AMDIOMMUDte *dte;
     AMDIOMMUTag tag;
     AMDIOMMUXlat x;
+    bool dry;
 } Walk;
 
 static bool fail(Walk *w, AMDIOMMUFault fault, hwaddr addr, bool guest)
@@ -67,6 +71,9 @@ static bool read_entry(Walk *w, hwaddr spa, uint64_t *val)
 
 static bool write_entry(Walk *w, hwaddr spa, uint64_t val)
 {
+    if (w->dry) {
+        return true;
+    }
     val = cpu_to_le64(val);
     if (dma_memory_write(&address_space_memory, spa, &val, sizeof(val),
                          MEMTXATTRS_UNSPECIFIED)) {
@@ -368,7 +375,7 @@ static bool guest_check(Walk *w, AMDIOMMUPde *pde, uint64_t pte, hwaddr gva)
  */
 static bool guest_mark(Walk *w, hwaddr gpa, uint64_t pte, uint64_t bits)
 {
-    if ((pte & bits) == bits) {
+    if ((pte & bits) == bits || w->dry) {
         return true;
     }
     return host_stage(w, gpa, IOMMU_RW) &&
@@ -500,6 +507,27 @@ bool amd_iommu_host_translate(AMDVIState *s, uint16_t devid, hwaddr addr,
     }
     *out = w.x;
     return w.x.fault == AMD_IOMMU_OK;
+}
+
+/*
+ * What a walk from memory gives for @addr, for the domain and PASID @tag, if
+ * @dte belongs to that domain. The caches are those of the moment.
+ */
+bool amd_iommu_walk_again(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
+                          AMDIOMMUTag tag, hwaddr addr, AMDIOMMUTlbEntry *e)
+{
+    Walk w = {
+        .s = s, .devid = devid, .dte = dte, .tag = tag, .dry = true,
+    };
+
+    if (dte->fault != AMD_IOMMU_OK || !(dte->q[0] & DTE0_TV) ||
+        DTE1_DOMID(dte->q[1]) != tag.domid) {
+        return false;
+    }
+    if (tag.pasid != AMD_IOMMU_PASID_NONE) {
+        return (dte->q[0] & DTE0_GV) && nested_walk(&w, addr, IOMMU_NONE, e);
+    }
+    return DTE0_MODE(dte->q[0]) && host_walk(&w, addr, IOMMU_NONE, e);
 }
 
 static bool host_transfer(AMDVIState *s, uint16_t devid, hwaddr addr,

@@ -10,6 +10,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "libqtest.h"
 #include "libqos/qos-amd-iommu.h"
 
@@ -178,7 +179,10 @@ static unsigned from_env(const char *name, unsigned value)
 {
     const char *text = getenv(name);
 
-    return text ? strtoul(text, NULL, 0) : value;
+    if (text) {
+        g_assert(qemu_strtoui(text, NULL, 0, &value) == 0);
+    }
+    return value;
 }
 
 static void test_random(const void *data)

@@ -356,7 +356,86 @@ static void test_unmap(void)
     qamd_stop(f.q);
 }
 
-/* Two devices' worth of DTEs with one domain share its translations */
+/*
+ * The audit: it sees what no flush removed, without any DMA, and changes
+ * nothing
+ */
+
+static void check_stale(Fixture *f, unsigned translations, unsigned dtes)
+{
+    g_assert_cmpuint(qamd_get(f->q, "stale-translations"), ==, translations);
+    g_assert_cmpuint(qamd_get(f->q, "stale-dtes"), ==, dtes);
+}
+
+static void test_audit_host(void)
+{
+    Fixture f;
+
+    start_host(&f);
+    check_stale(&f, 0, 0);
+    qtest_writeq(f.q->qts, f.pte, 0);
+    check_stale(&f, 1, 0);
+    check_stale(&f, 1, 0);
+    qamd_inv_pages(f.q, DOMID, 0, IOVA);
+    check_stale(&f, 0, 0);
+    qamd_stop(f.q);
+}
+
+/* Less permission is a change, too */
+static void test_audit_permission(void)
+{
+    Fixture f;
+
+    start_host(&f);
+    qtest_writeq(f.q->qts, f.pte, f.old | QAMD_PTE_PR | QAMD_PTE_IR);
+    check_stale(&f, 1, 0);
+    qamd_stop(f.q);
+}
+
+static void test_audit_nested(void)
+{
+    Fixture f;
+
+    start_nested(&f);
+    check_stale(&f, 0, 0);
+    qtest_writeq(f.q->qts, f.pte, 0);
+    check_stale(&f, 1, 0);
+    qamd_inv_pages(f.q, DOMID, PASID, IOVA | QAMD_INV_GN);
+    check_stale(&f, 0, 0);
+    g_assert_true(qamd_dma_fails(f.q, IOVA, PASID));
+    qamd_stop(f.q);
+}
+
+/* The host table below a guest: the guest translation and that of the GPA */
+static void test_audit_nested_host(void)
+{
+    Fixture f;
+
+    start_nested(&f);
+    qamd_map_host(f.q, f.host, 4, f.old + QAMD_GPA_OFFSET, f.new, 1,
+                  QAMD_PTE_RW);
+    check_stale(&f, 2, 0);
+    qamd_inv_pages(f.q, DOMID, 0, f.old + QAMD_GPA_OFFSET);
+    check_stale(&f, 0, 0);
+    qamd_stop(f.q);
+}
+
+/* A domain ID that no device has, with translations left */
+static void test_audit_domain(void)
+{
+    const uint64_t dte[4] = { };
+    Fixture f;
+
+    start_host(&f);
+    qamd_set_dte(f.q, dte);
+    check_stale(&f, 0, 1);
+    qamd_inv_dte(f.q, f.q->devid);
+    check_stale(&f, 1, 0);
+    qamd_inv_pages(f.q, DOMID, 0, EVERYTHING | QAMD_INV_PDE);
+    check_stale(&f, 0, 0);
+    qamd_stop(f.q);
+}
+
 static void test_counters(void)
 {
     uint64_t walks;
@@ -438,6 +517,11 @@ int main(int argc, char **argv)
     add("all", test_all);
     add("not-present", test_not_present);
     add("unmap", test_unmap);
+    add("audit/host", test_audit_host);
+    add("audit/permission", test_audit_permission);
+    add("audit/nested", test_audit_nested);
+    add("audit/nested-host", test_audit_nested_host);
+    add("audit/domain", test_audit_domain);
     add("counters", test_counters);
     add("reset", test_reset);
     return g_test_run();
