@@ -158,6 +158,7 @@ uint16_t amd_viommu_trans_devid(const AMDViommuGuest *g);
 bool amd_viommu_any_ring_enabled(const AMDViommuGuest *g);
 
 /* amd_viommu_xlat.c: the two translations hardware does for itself */
+bool amd_viommu_read_dte(AMDViommu *v, uint16_t devid, uint64_t dte[4]);
 bool amd_viommu_get_dte(AMDViommu *v, uint16_t gid, uint16_t devid,
                         uint64_t dte[4]);
 static inline uint16_t amd_viommu_own_devid(AMDViommu *v)

@@ -181,22 +181,28 @@ bool amd_viommu_map_lookup(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
     return true;
 }
 
-/* Which of its domains a guest knows as @hdom; events carry the guest's ID */
+/*
+ * Which of its domains a guest knows as @hdom; events carry the guest's ID.
+ * The first one found: several may share a host ID.
+ */
 bool amd_viommu_map_reverse(AMDViommu *v, AMDViommuGuest *g, uint16_t hdom,
                             uint16_t *gdom)
 {
-    g_autofree uint64_t *table = g_malloc(0x10000 * sizeof(*table));
+    uint64_t table[AMDVI_PAGE_SIZE / AMD_PAS_DOMMAP_ENTRY];
+    unsigned first, i;
     uint16_t hid;
-    unsigned i;
 
-    if (!amd_viommu_pas_rw(v, g->gid, entry_pas(AMD_MAP_DOM, g->gid, 0), table,
-                           0x10000 * sizeof(*table), false)) {
-        return false;
-    }
-    for (i = 0; i < 0x10000; i++) {
-        if (entry_decode(le64_to_cpu(table[i]), &hid) && hid == hdom) {
-            *gdom = i;
-            return true;
+    for (first = 0; first < 0x10000; first += ARRAY_SIZE(table)) {
+        if (!amd_viommu_pas_rw(v, g->gid,
+                               entry_pas(AMD_MAP_DOM, g->gid, first), table,
+                               sizeof(table), false)) {
+            continue;
+        }
+        for (i = 0; i < ARRAY_SIZE(table); i++) {
+            if (entry_decode(le64_to_cpu(table[i]), &hid) && hid == hdom) {
+                *gdom = first + i;
+                return true;
+            }
         }
     }
     return false;

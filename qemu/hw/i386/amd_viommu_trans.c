@@ -68,7 +68,7 @@ void amd_viommu_check_nested(AMDViommu *v, uint16_t devid)
     uint64_t dte[4];
     uint64_t gdev_unmapped = v->violations[AMD_VR_GDEV_UNMAPPED];
 
-    if (amd_iommu_dte_get(v->iommu, devid, dte) != AMD_IOMMU_OK ||
+    if (!amd_viommu_read_dte(v, devid, dte) || !(dte[0] & AMDVI_DEV_VALID) ||
         !(dte[3] & AMD_DTE3_VIMU_EN)) {
         return;
     }

@@ -44,7 +44,8 @@ static bool read_ram(hwaddr addr, void *buf, unsigned len)
                            ram_only) == MEMTX_OK;
 }
 
-static bool read_dte_memory(AMDViommu *v, uint16_t devid, uint64_t dte[4])
+/* The DTE as it is in memory now */
+bool amd_viommu_read_dte(AMDViommu *v, uint16_t devid, uint64_t dte[4])
 {
     AMDVIState *s = v->iommu;
     int i;
@@ -69,7 +70,7 @@ bool amd_viommu_get_dte(AMDViommu *v, uint16_t gid, uint16_t devid,
     if (amd_iommu_dte_get(v->iommu, devid, dte) != AMD_IOMMU_OK) {
         return false;
     }
-    if (read_dte_memory(v, devid, now) && memcmp(now, dte, sizeof(now))) {
+    if (amd_viommu_read_dte(v, devid, now) && memcmp(now, dte, sizeof(now))) {
         amd_viommu_violation(v, AMD_VR_DTE_STALE, gid, devid);
     }
     return true;
