@@ -11,6 +11,7 @@
  *   amd_iommu_cache.c    DTE cache, TLB, page-walk caches; who drops what
  *   amd_iommu_walk.c     host (v1), guest (v2) and nested walks
  *   amd_iommu_event.c    host event log, encoding of events
+ *   amd_iommu_audit.c    finds cached things that memory no longer says
  *
  * The vIOMMU part (amd_viommu.c) uses the functions below and gets called
  * through AMDViommuOps, which it registers from a type_init() function. Its
