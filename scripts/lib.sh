@@ -27,9 +27,10 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 STEP_T0=$(date +%s)
 
-# say TEXT: one line of progress, with the seconds since the script started
+# say TEXT: one line of progress, with the seconds since the script started.
+# A script that keeps stderr as findings sets SAY_FD to where progress goes.
 say() {
-	printf '[%4ds] %s\n' $(($(date +%s) - STEP_T0)) "$*" >&2
+	printf '[%4ds] %s\n' $(($(date +%s) - STEP_T0)) "$*" >&"${SAY_FD:-2}"
 }
 
 # die TEXT: one line that says what to do, then stop

@@ -4,8 +4,9 @@
 # lib.sh.
 
 # The kernels there are: the series, the series with every sanitizer, and the
-# kernel without the series, which the baseline is taken from.
-FLAVOURS='base debug pristine'
+# kernel without the series, which the baseline is taken from. "step" is the tree
+# in which the static checks go from patch to patch.
+FLAVOURS='base debug pristine step'
 
 # need_flavour NAME: stop unless there is such a kernel
 need_flavour() {
@@ -19,6 +20,7 @@ need_flavour() {
 flavour_source() {
 	case $1 in
 	pristine) echo "$SRC" ;;
+	step) echo "$B/steps/tree" ;;
 	*) echo "$LINUX" ;;
 	esac
 }
