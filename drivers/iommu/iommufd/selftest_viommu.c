@@ -4,8 +4,8 @@
  *
  * The mock plays hardware of the kind that IOMMU_VIOMMU_COMMAND and
  * hw_queue_init() are made for. Its registers exercise each case that the core
- * has to tell apart: read/write with holes in the mask, read-only, write-only, a
- * write whose effect is elsewhere, a row of indices, one that always fails.
+ * has to tell apart: read/write with holes in the mask, read-only, write-only,
+ * a write whose effect is elsewhere, a row of indices, one that always fails.
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
@@ -44,7 +44,8 @@ mock_viommu_commands[MOCK_VIOMMU_NUM_COMMANDS] = {
 };
 
 /* The core promises this lock. Say so even on a kernel without lockdep. */
-static struct mock_viommu_hw *mock_viommu_locked_hw(struct iommufd_viommu *viommu)
+static struct mock_viommu_hw *
+mock_viommu_locked_hw(struct iommufd_viommu *viommu)
 {
 	WARN_ON_ONCE(!mutex_is_locked(&viommu->lock));
 	lockdep_assert_held(&viommu->lock);
@@ -114,7 +115,8 @@ static void mock_viommu_add_sum(struct mock_viommu_hw *hw, u64 val64)
  * time of the access. Taking domains_rwsem for write keeps the memory mapped
  * while it is read, which a real IOMMU does by its own means.
  */
-static bool mock_viommu_fetch(struct iommufd_viommu *viommu, u64 iova, u64 *word)
+static bool mock_viommu_fetch(struct iommufd_viommu *viommu, u64 iova,
+			      u64 *word)
 {
 	struct io_pagetable *iopt = &viommu->hwpt->ioas->iopt;
 	phys_addr_t pa;

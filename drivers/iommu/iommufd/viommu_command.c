@@ -29,9 +29,10 @@ iommufd_viommu_find_command(struct iommufd_viommu *viommu, u16 index)
 	return NULL;
 }
 
-static int iommufd_viommu_get_command(struct iommufd_viommu *viommu,
-				      const struct iommufd_viommu_command *command,
-				      struct iommu_viommu_command *cmd)
+static int
+iommufd_viommu_get_command(struct iommufd_viommu *viommu,
+			   const struct iommufd_viommu_command *command,
+			   struct iommu_viommu_command *cmd)
 {
 	u64 val64 = 0;
 	int rc;
@@ -52,9 +53,10 @@ static int iommufd_viommu_get_command(struct iommufd_viommu *viommu,
 	return 0;
 }
 
-static int iommufd_viommu_set_command(struct iommufd_viommu *viommu,
-				      const struct iommufd_viommu_command *command,
-				      const struct iommu_viommu_command *cmd)
+static int
+iommufd_viommu_set_command(struct iommufd_viommu *viommu,
+			   const struct iommufd_viommu_command *command,
+			   const struct iommu_viommu_command *cmd)
 {
 	int rc;
 
