@@ -156,6 +156,15 @@ class Commands(unittest.TestCase):
         self.assertEqual(failed(out, True), [])
         self.assertEqual(leaves(out)["iommufd/a.two"], "xfail")
 
+    def test_status_of_known(self):
+        for text, baseline, status in (
+                (GUEST, self.BASELINE, 0),
+                (GUEST, "pass iommufd a.two\n", 1),
+                (GUEST.replace("# end of tests\n", ""), self.BASELINE, 1)):
+            with self.subTest(baseline=baseline, status=status):
+                self.assertEqual(self.run_command(ktap.command_known, text,
+                                                  baseline)[0], status)
+
     def test_unknown_failure_stays(self):
         out = self.known(GUEST, "pass iommufd a.two\n")
         self.assertEqual(out, GUEST)
