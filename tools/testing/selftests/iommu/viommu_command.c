@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_VIOMMU_COMMAND: what a command does, whose state it is, and what happens
- * to the memory of the caller. viommu_command_sweep.c covers the ranges.
+ * IOMMU_VIOMMU_COMMAND: what a command does, whose state it is, what happens to
+ * the memory of the caller. viommu_command_sweep.c covers the ranges.
  */
 #include <pthread.h>
 
@@ -66,7 +66,7 @@ TEST_F(command, read_only)
 	test_err_viommu_set(EACCES, self->viommu_id, VERSION,
 			    IOMMU_TEST_VIOMMU_VERSION);
 	test_viommu_reads(IOMMU_TEST_VIOMMU_VERSION, self->viommu_id, VERSION);
-	errno_hit("VIOMMU_COMMAND", "EACCES");
+	test_errno_hit("VIOMMU_COMMAND", "EACCES");
 }
 
 TEST_F(command, write_only)
@@ -100,7 +100,7 @@ TEST_F(command, driver_error_is_passed_on)
 	test_err_viommu_get(EIO, self->viommu_id, IOMMU_TEST_VIOMMU_CMD_FAIL);
 	test_err_viommu_set(EIO, self->viommu_id, IOMMU_TEST_VIOMMU_CMD_FAIL,
 			    0);
-	errno_hit("VIOMMU_COMMAND", "EIO");
+	test_errno_hit("VIOMMU_COMMAND", "EIO");
 }
 
 TEST_F(command, survives_replace_of_the_domain)
@@ -128,42 +128,99 @@ TEST_F(command, zeroed_struct_does_nothing)
 
 TEST_F(command, set_does_not_write_to_the_caller)
 {
-	struct iommu_viommu_command *cmd;
-
-	/* Where the kernel cannot write, a SET succeeds */
-	cmd = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)cmd);
-	*cmd = (struct iommu_viommu_command){
-		.size = sizeof(*cmd),
+	struct iommu_viommu_command cmd = {
+		.size = sizeof(cmd),
 		.object_id = self->viommu_id,
 		.op = IOMMU_VIOMMU_COMMAND_OP_SET,
 		.index = SCRATCH,
 		.val64 = 0x10,
 	};
-	ASSERT_EQ(0, mprotect(cmd, PAGE_SIZE, PROT_READ));
-	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, cmd));
+	void *page = viommu_read_only(&cmd, sizeof(cmd));
+
+	/* Where the kernel cannot write, a SET succeeds */
+	ASSERT_NE(NULL, page);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, page));
 	test_viommu_reads(0x10, self->viommu_id, SCRATCH);
-	munmap(cmd, PAGE_SIZE);
 }
 
 TEST_F(command, get_into_read_only_memory)
 {
-	struct iommu_viommu_command *cmd;
-
-	cmd = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)cmd);
-	*cmd = (struct iommu_viommu_command){
-		.size = sizeof(*cmd),
+	struct iommu_viommu_command cmd = {
+		.size = sizeof(cmd),
 		.object_id = self->viommu_id,
 		.op = IOMMU_VIOMMU_COMMAND_OP_GET,
 		.index = VERSION,
 	};
-	ASSERT_EQ(0, mprotect(cmd, PAGE_SIZE, PROT_READ));
+	void *page = viommu_read_only(&cmd, sizeof(cmd));
+
+	ASSERT_NE(NULL, page);
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, page));
+	test_errno_hit("VIOMMU_COMMAND", "EFAULT");
+}
+
+/* The error pointer of an object that is not there was put and looked at */
+TEST_F(command, reserved_field_and_no_object)
+{
+	struct iommu_viommu_command cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_VIOMMU_COMMAND_OP_GET,
+		.index = VERSION,
+		.__reserved = 1,
+	};
+
+	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, &cmd));
+	cmd.object_id = self->objs.ioas_id;
+	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, &cmd));
+	/* No reference is left of it either */
+	cmd.object_id = self->viommu_id;
+	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, &cmd));
+	test_ioctl_destroy(self->viommu_id);
+}
+
+/* A newer VMM gets the value where it is, and no byte more */
+TEST_F(command, get_into_a_longer_struct)
+{
+	struct {
+		struct iommu_viommu_command cmd;
+		__u64 tail[4];
+	} future = {
+		.cmd = {
+			.size = sizeof(future),
+			.object_id = self->viommu_id,
+			.op = IOMMU_VIOMMU_COMMAND_OP_GET,
+			.index = VERSION,
+		},
+	}, want = future;
+
+	want.cmd.val64 = IOMMU_TEST_VIOMMU_VERSION;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, &future));
+	EXPECT_EQ(0, memcmp(&future, &want, sizeof(future)));
+}
+
+/* The size reaches past the memory that is there */
+TEST_F(command, struct_that_ends_too_early)
+{
+	struct iommu_viommu_command *cmd;
+	void *pages;
+
+	pages = mmap(NULL, PAGE_SIZE * 2, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, pages);
+	ASSERT_EQ(0, munmap(pages + PAGE_SIZE, PAGE_SIZE));
+	cmd = pages + PAGE_SIZE - sizeof(*cmd);
+	*cmd = (struct iommu_viommu_command){
+		.size = sizeof(*cmd) + 8,
+		.object_id = self->viommu_id,
+		.op = IOMMU_VIOMMU_COMMAND_OP_SET,
+		.index = SCRATCH,
+		.val64 = 1,
+	};
 	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, cmd));
-	munmap(cmd, PAGE_SIZE);
-	errno_hit("VIOMMU_COMMAND", "EFAULT");
+	test_viommu_reads(0, self->viommu_id, SCRATCH);
+	/* Right up to the end is fine */
+	cmd->size = sizeof(*cmd);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VIOMMU_COMMAND, cmd));
+	test_viommu_reads(1, self->viommu_id, SCRATCH);
 }
 
 TEST_F(command, no_memory_of_the_caller)
@@ -187,83 +244,7 @@ TEST_F(command, get_writes_the_value_and_nothing_else)
 	ASSERT_EQ(0, memcmp(&cmd, &want, sizeof(cmd)));
 }
 
-/* Which object */
-
-TEST_F(command, id_of_nothing)
-{
-	test_err_viommu_get(ENOENT, 0, VERSION);
-	test_err_viommu_get(ENOENT, 0x7fffffff, VERSION);
-	test_err_viommu_get(ENOENT, UINT32_MAX, VERSION);
-	test_err_viommu_set(ENOENT, 0, SCRATCH, 1);
-	errno_hit("VIOMMU_COMMAND", "ENOENT");
-}
-
-TEST_F(command, id_of_a_destroyed_viommu)
-{
-	test_ioctl_destroy(self->viommu_id);
-	test_err_viommu_get(ENOENT, self->viommu_id, VERSION);
-	test_err_viommu_set(ENOENT, self->viommu_id, SCRATCH, 1);
-}
-
-TEST_F(command, id_of_an_ioas)
-{
-	test_err_viommu_get(ENOENT, self->objs.ioas_id, VERSION);
-	test_err_viommu_set(ENOENT, self->objs.ioas_id, SCRATCH, 1);
-}
-
-TEST_F(command, id_of_a_hwpt)
-{
-	test_err_viommu_get(ENOENT, self->objs.hwpt_id, VERSION);
-	test_err_viommu_set(ENOENT, self->objs.hwpt_id, SCRATCH, 1);
-}
-
-TEST_F(command, id_of_a_device)
-{
-	test_err_viommu_get(ENOENT, self->objs.device_id, VERSION);
-	test_err_viommu_set(ENOENT, self->objs.device_id, SCRATCH, 1);
-}
-
-TEST_F(command, id_of_a_vdevice)
-{
-	__u32 vdev_id;
-
-	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
-			       &vdev_id);
-	test_err_viommu_get(ENOENT, vdev_id, VERSION);
-	test_err_viommu_set(ENOENT, vdev_id, SCRATCH, 1);
-}
-
-TEST_F(command, id_of_a_veventq)
-{
-	__u32 veventq_id, veventq_fd;
-
-	test_cmd_veventq_alloc(self->viommu_id, IOMMU_VEVENTQ_TYPE_SELFTEST, 2,
-			       &veventq_id, &veventq_fd);
-	test_err_viommu_get(ENOENT, veventq_id, VERSION);
-	test_err_viommu_set(ENOENT, veventq_id, SCRATCH, 1);
-	close(veventq_fd);
-}
-
-TEST_F(command, id_of_a_fault_queue)
-{
-	__u32 fault_id, fault_fd;
-
-	test_ioctl_fault_alloc(&fault_id, &fault_fd);
-	test_err_viommu_get(ENOENT, fault_id, VERSION);
-	test_err_viommu_set(ENOENT, fault_id, SCRATCH, 1);
-	close(fault_fd);
-}
-
-TEST_F(command, id_of_a_hw_queue)
-{
-	__u32 queue_id;
-
-	test_cmd_hw_queue_alloc(self->viommu_id,
-				IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA, 0,
-				VIOMMU_RAM_IOVA, PAGE_SIZE, &queue_id);
-	test_err_viommu_get(ENOENT, queue_id, VERSION);
-	test_err_viommu_set(ENOENT, queue_id, SCRATCH, 1);
-}
+/* Whose state */
 
 TEST_F(command, id_of_another_context)
 {
@@ -279,10 +260,9 @@ TEST_F(command, id_of_another_context)
 					 IOMMU_VIOMMU_TYPE_SELFTEST,
 					 &other_id));
 	test_err_viommu_get(ENOENT, other_id, VERSION);
+	test_err_viommu_set(ENOENT, other_id, SCRATCH, 1);
 	close(fd);
 }
-
-/* Whose state */
 
 TEST_F(command, two_viommus_have_two_states)
 {
@@ -331,122 +311,6 @@ TEST_F(command, id_is_reused_with_fresh_state)
 	test_viommu_reads(0, id, SCRATCH);
 }
 
-TEST_F(command, counts_vdevices)
-{
-	__u32 vdev_id;
-
-	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
-			       &vdev_id);
-	test_viommu_reads(1, self->viommu_id, VDEVS);
-	test_ioctl_destroy(vdev_id);
-	test_viommu_reads(0, self->viommu_id, VDEVS);
-	/* Destroyed by the core when the device goes */
-	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
-			       &vdev_id);
-	test_ioctl_destroy(self->objs.stdev_id);
-	test_viommu_reads(0, self->viommu_id, VDEVS);
-}
-
-TEST_F(command, vdevice_that_cannot_be_reported_is_undone)
-{
-	struct iommu_vdevice_alloc *cmd;
-	__u32 vdev_id;
-
-	cmd = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)cmd);
-	*cmd = (struct iommu_vdevice_alloc){
-		.size = sizeof(*cmd),
-		.viommu_id = self->viommu_id,
-		.dev_id = self->objs.device_id,
-		.virt_id = 0x99,
-	};
-	ASSERT_EQ(0, mprotect(cmd, PAGE_SIZE, PROT_READ));
-	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_VDEVICE_ALLOC, cmd));
-	test_viommu_reads(0, self->viommu_id, VDEVS);
-	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
-			       &vdev_id);
-	munmap(cmd, PAGE_SIZE);
-}
-
-/* A vIOMMU of a driver that has no commands */
-
-FIXTURE(bare)
-{
-	int fd;
-	__u32 viommu_id;
-	struct viommu_objs objs;
-};
-
-FIXTURE_SETUP(bare)
-{
-	const char *why = viommu_open(&self->fd);
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, viommu_make_objs(self->fd, &self->objs));
-	ASSERT_EQ(0, viommu_make(self->fd, &self->objs,
-				 IOMMU_VIOMMU_TYPE_SELFTEST_BARE,
-				 &self->viommu_id));
-}
-
-FIXTURE_TEARDOWN(bare)
-{
-	close(self->fd);
-}
-
-TEST_F(bare, every_index)
-{
-	unsigned int index;
-
-	for (index = 0; index <= UINT16_MAX; index++) {
-		test_err_viommu_get(EOPNOTSUPP, self->viommu_id, index);
-		test_err_viommu_set(EOPNOTSUPP, self->viommu_id, index, 0);
-	}
-}
-
-TEST_F(bare, no_hw_queue)
-{
-	test_err_hw_queue_alloc(EOPNOTSUPP, self->viommu_id,
-				IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
-				VIOMMU_RAM_IOVA, PAGE_SIZE, NULL);
-	test_err_hw_queue_alloc(EOPNOTSUPP, self->viommu_id,
-				IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA, 0,
-				VIOMMU_RAM_IOVA, PAGE_SIZE, NULL);
-}
-
-TEST_F(bare, no_invalidation)
-{
-	struct iommu_viommu_invalidate_selftest inv = {};
-	__u32 num = 1;
-
-	test_err_viommu_invalidate(EOPNOTSUPP, self->viommu_id, &inv,
-				   IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
-				   sizeof(inv), &num);
-}
-
-TEST_F(bare, no_nested_hwpt)
-{
-	struct iommu_hwpt_selftest data = {
-		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
-	};
-	__u32 hwpt_id;
-
-	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->objs.device_id,
-				   self->viommu_id, 0, &hwpt_id,
-				   IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
-}
-
-TEST_F(bare, vdevice_without_op)
-{
-	__u32 vdev_id;
-
-	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
-			       &vdev_id);
-	test_ioctl_destroy(vdev_id);
-}
-
 /* One at a time */
 
 #define THREADS 4
@@ -456,6 +320,7 @@ struct adder {
 	int fd;
 	__u32 viommu_id;
 	int errors;
+	pthread_t thread;
 };
 
 static void *adder_thread(void *arg)
@@ -469,24 +334,135 @@ static void *adder_thread(void *arg)
 	return NULL;
 }
 
+static int start_adders(struct adder *adders, int fd, __u32 viommu_id)
+{
+	int i, rc = 0;
+
+	for (i = 0; i < THREADS; i++) {
+		adders[i] = (struct adder){ .fd = fd, .viommu_id = viommu_id };
+		rc |= pthread_create(&adders[i].thread, NULL, adder_thread,
+				     &adders[i]);
+	}
+	return rc;
+}
+
+/* Number of SETs that failed */
+static int join_adders(struct adder *adders)
+{
+	int i, errors = 0;
+
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(adders[i].thread, NULL);
+		errors += adders[i].errors;
+	}
+	return errors;
+}
+
+/* The mock sleeps between read and write: an overlap loses an update */
 TEST_F(command, serialized_with_each_other)
 {
-	struct adder adder = { .fd = self->fd, .viommu_id = self->viommu_id };
 	struct adder adders[THREADS];
-	pthread_t thread[THREADS];
+
+	ASSERT_EQ(0, start_adders(adders, self->fd, self->viommu_id));
+	EXPECT_EQ(0, join_adders(adders));
+	test_viommu_reads(THREADS * ADDS, self->viommu_id, SUM);
+}
+
+TEST_F(command, two_viommus_at_the_same_time)
+{
+	struct adder first[THREADS], second[THREADS];
+	__u32 other_id;
+
+	ASSERT_EQ(0, viommu_make(self->fd, &self->objs,
+				 IOMMU_VIOMMU_TYPE_SELFTEST, &other_id));
+	ASSERT_EQ(0, start_adders(first, self->fd, self->viommu_id));
+	ASSERT_EQ(0, start_adders(second, self->fd, other_id));
+	EXPECT_EQ(0, join_adders(first));
+	EXPECT_EQ(0, join_adders(second));
+	test_viommu_reads(THREADS * ADDS, self->viommu_id, SUM);
+	test_viommu_reads(THREADS * ADDS, other_id, SUM);
+}
+
+#define ROUNDS 100
+#define CMD0 (1ULL << IOMMU_TEST_QUEUE_IOVA)
+
+TEST_F(command, serialized_with_queues)
+{
+	struct adder adders[THREADS];
+	__u32 queue_id;
 	int i;
 
-	/* The mock sleeps between read and write: an overlap loses an update */
-	for (i = 0; i < THREADS; i++) {
-		adders[i] = adder;
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, adder_thread,
-					    &adders[i]));
+	ASSERT_EQ(0, start_adders(adders, self->fd, self->viommu_id));
+	for (i = 0; i < ROUNDS; i++) {
+		test_cmd_hw_queue_alloc(self->viommu_id,
+					IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA, 0,
+					VIOMMU_RAM_IOVA, PAGE_SIZE, &queue_id);
+		test_viommu_reads(CMD0, self->viommu_id, QUEUES);
+		test_ioctl_destroy(queue_id);
+		test_viommu_reads(0, self->viommu_id, QUEUES);
 	}
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(thread[i], NULL);
-		EXPECT_EQ(0, adders[i].errors);
-	}
+	EXPECT_EQ(0, join_adders(adders));
 	test_viommu_reads(THREADS * ADDS, self->viommu_id, SUM);
+}
+
+TEST_F(command, serialized_with_vdevices)
+{
+	struct adder adders[THREADS];
+	__u32 vdev_id;
+	int i;
+
+	ASSERT_EQ(0, start_adders(adders, self->fd, self->viommu_id));
+	for (i = 0; i < ROUNDS; i++) {
+		test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id,
+				       0x99, &vdev_id);
+		test_viommu_reads(1, self->viommu_id, VDEVS);
+		test_ioctl_destroy(vdev_id);
+		test_viommu_reads(0, self->viommu_id, VDEVS);
+	}
+	EXPECT_EQ(0, join_adders(adders));
+	test_viommu_reads(THREADS * ADDS, self->viommu_id, SUM);
+}
+
+struct enabler {
+	int fd;
+	__u32 viommu_id;
+	bool stop;
+	int errors;
+};
+
+static void *enabler_thread(void *arg)
+{
+	struct enabler *enabler = arg;
+
+	while (!__atomic_load_n(&enabler->stop, __ATOMIC_RELAXED))
+		if (_test_cmd_viommu_set(enabler->fd, enabler->viommu_id,
+					 IOMMU_TEST_VIOMMU_CMD_ENABLE, CMD0) &&
+		    errno != ENOENT)
+			enabler->errors++;
+	return NULL;
+}
+
+/* However late the enable comes, it is not for a queue that is gone */
+TEST_F(command, enable_while_the_queue_goes)
+{
+	struct enabler enabler = { .fd = self->fd,
+				   .viommu_id = self->viommu_id };
+	pthread_t thread;
+	__u32 queue_id;
+	int i;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, enabler_thread, &enabler));
+	for (i = 0; i < ROUNDS; i++) {
+		test_cmd_hw_queue_alloc(self->viommu_id,
+					IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA, 0,
+					VIOMMU_RAM_IOVA, PAGE_SIZE, &queue_id);
+		test_ioctl_destroy(queue_id);
+		test_viommu_reads(0, self->viommu_id,
+				  IOMMU_TEST_VIOMMU_CMD_ENABLE);
+	}
+	__atomic_store_n(&enabler.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, enabler.errors);
 }
 
 TEST_HARNESS_MAIN

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * IOMMU_VIOMMU_COMMAND, all of it: each index in each direction, each op, each
- * bit of each index, each bit that is reserved, each size
+ * bit of each index, each bit that is reserved, each size, each kind of object
  *
- * The table below says what must be possible. It is written from the uAPI header
- * of the mock and not derived from the kernel's table, so a bit that gets
+ * The table below says what must be possible. It is written from the uAPI
+ * header of the mock and not derived from the kernel's table, so a bit that gets
  * reachable by mistake makes a case fail.
  */
 #include "viommu_utils.h"
@@ -96,16 +96,19 @@ FIXTURE(sweep)
 FIXTURE_VARIANT(sweep)
 {
 	__u32 type;
+	__u32 queue_type;
 };
 
 FIXTURE_VARIANT_ADD(sweep, phys)
 {
 	.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+	.queue_type = IOMMU_HW_QUEUE_TYPE_SELFTEST,
 };
 
 FIXTURE_VARIANT_ADD(sweep, iova)
 {
 	.type = IOMMU_VIOMMU_TYPE_SELFTEST_IOVA,
+	.queue_type = IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA,
 };
 
 FIXTURE_SETUP(sweep)
@@ -176,12 +179,12 @@ TEST_F(sweep, set_every_index_to_all_ones)
 
 TEST_F(sweep, every_bit_of_every_index)
 {
-	size_t i;
+	unsigned int index;
 	int bit;
 
-	for (i = 0; i < sizeof(mock_table) / sizeof(*mock_table); i++) {
-		__u16 index = mock_table[i].first;
-
+	for (index = 1; index <= UINT16_MAX; index++) {
+		if (!find(index))
+			continue;
 		for (bit = 0; bit < 64; bit++) {
 			__u64 val = 1ULL << bit;
 
@@ -214,7 +217,53 @@ TEST_F(sweep, refused_bit_changes_nothing)
 		test_viommu_reads(mask, self->viommu_id,
 				  IOMMU_TEST_VIOMMU_CMD_SCRATCH);
 	}
-	errno_hit("VIOMMU_COMMAND", "EINVAL");
+	test_errno_hit("VIOMMU_COMMAND", "EINVAL");
+}
+
+/* 0 for what cannot be read */
+static void read_all(int fd, __u32 id, __u64 *state)
+{
+	unsigned int index;
+
+	for (index = 0; index <= UINT16_MAX; index++) {
+		state[index] = 0;
+		if (!expected_get(index))
+			run(fd, id, IOMMU_VIOMMU_COMMAND_OP_GET, index,
+			    &state[index]);
+	}
+}
+
+/* A queue that is enabled, a vDEVICE and a value in each register first */
+TEST_F(sweep, refused_set_changes_no_register)
+{
+	static __u64 before[UINT16_MAX + 1], after[UINT16_MAX + 1];
+	unsigned int index;
+	__u64 queues = 0;
+	__u32 id;
+
+	test_cmd_hw_queue_alloc(self->viommu_id, variant->queue_type, 0,
+				VIOMMU_RAM_IOVA, PAGE_SIZE, &id);
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &id);
+	test_cmd_viommu_get(self->viommu_id, IOMMU_TEST_VIOMMU_CMD_QUEUES,
+			    &queues);
+	test_cmd_viommu_set(self->viommu_id, IOMMU_TEST_VIOMMU_CMD_ENABLE,
+			    queues);
+	test_cmd_viommu_set(self->viommu_id, IOMMU_TEST_VIOMMU_CMD_SCRATCH, 1);
+	test_cmd_viommu_set(self->viommu_id, IOMMU_TEST_VIOMMU_CMD_TRIGGER, 2);
+	test_cmd_viommu_set(self->viommu_id, IOMMU_TEST_VIOMMU_CMD_SUM, 3);
+
+	read_all(self->fd, self->viommu_id, before);
+	for (index = 0; index <= UINT16_MAX; index++) {
+		__u64 val = ~0ULL;
+
+		if (expected_set(index, ~0ULL))
+			ASSERT_NE(0, run(self->fd, self->viommu_id,
+					 IOMMU_VIOMMU_COMMAND_OP_SET, index,
+					 &val));
+	}
+	read_all(self->fd, self->viommu_id, after);
+	ASSERT_EQ(0, memcmp(before, after, sizeof(before)));
 }
 
 TEST_F(sweep, accepted_bit_is_the_one_that_changes)
@@ -245,7 +294,7 @@ TEST_F(sweep, every_op)
 		ASSERT_EQ(1, val);
 	}
 	test_viommu_reads(0, self->viommu_id, IOMMU_TEST_VIOMMU_CMD_SCRATCH);
-	errno_hit("VIOMMU_COMMAND", "EOPNOTSUPP");
+	test_errno_hit("VIOMMU_COMMAND", "EOPNOTSUPP");
 }
 
 TEST_F(sweep, every_reserved_bit)
@@ -328,6 +377,105 @@ TEST_F(sweep, row_of_indices)
 		test_err_viommu_set(EACCES, self->viommu_id, index, 0);
 	}
 	test_err_viommu_get(EOPNOTSUPP, self->viommu_id, last + 1);
+}
+
+/* Each kind of object that is no vIOMMU, and none at all */
+
+#define test_no_viommu(id)                                                  \
+	({                                                                  \
+		test_err_viommu_get(ENOENT, id,                             \
+				    IOMMU_TEST_VIOMMU_CMD_VERSION);         \
+		test_err_viommu_set(ENOENT, id,                             \
+				    IOMMU_TEST_VIOMMU_CMD_SCRATCH, 1);      \
+	})
+
+TEST_F(sweep, id_of_nothing)
+{
+	int bit;
+
+	test_no_viommu(0);
+	test_no_viommu(UINT32_MAX);
+	/* No bit of the ID is dropped */
+	for (bit = 8; bit < 32; bit++)
+		test_no_viommu(self->viommu_id | 1U << bit);
+	test_errno_hit("VIOMMU_COMMAND", "ENOENT");
+}
+
+TEST_F(sweep, id_of_a_destroyed_viommu)
+{
+	test_ioctl_destroy(self->viommu_id);
+	test_no_viommu(self->viommu_id);
+}
+
+TEST_F(sweep, id_of_an_ioas)
+{
+	test_no_viommu(self->objs.ioas_id);
+}
+
+TEST_F(sweep, id_of_a_hwpt)
+{
+	test_no_viommu(self->objs.hwpt_id);
+}
+
+TEST_F(sweep, id_of_a_nested_hwpt)
+{
+	struct iommu_hwpt_selftest data = {
+		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
+	};
+	__u32 id;
+
+	test_cmd_hwpt_alloc_nested(self->objs.device_id, self->viommu_id, 0,
+				   &id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	test_no_viommu(id);
+}
+
+TEST_F(sweep, id_of_a_device)
+{
+	test_no_viommu(self->objs.device_id);
+}
+
+/* An object of the test driver */
+TEST_F(sweep, id_of_a_mock)
+{
+	test_no_viommu(self->objs.stdev_id);
+}
+
+TEST_F(sweep, id_of_a_vdevice)
+{
+	__u32 id;
+
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &id);
+	test_no_viommu(id);
+}
+
+TEST_F(sweep, id_of_a_veventq)
+{
+	__u32 id, fd;
+
+	test_cmd_veventq_alloc(self->viommu_id, IOMMU_VEVENTQ_TYPE_SELFTEST, 2,
+			       &id, &fd);
+	test_no_viommu(id);
+	close(fd);
+}
+
+TEST_F(sweep, id_of_a_fault_queue)
+{
+	__u32 id, fd;
+
+	test_ioctl_fault_alloc(&id, &fd);
+	test_no_viommu(id);
+	close(fd);
+}
+
+TEST_F(sweep, id_of_a_hw_queue)
+{
+	__u32 id;
+
+	test_cmd_hw_queue_alloc(self->viommu_id, variant->queue_type, 0,
+				VIOMMU_RAM_IOVA, PAGE_SIZE, &id);
+	test_no_viommu(id);
 }
 
 TEST_HARNESS_MAIN

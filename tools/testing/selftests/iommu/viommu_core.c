@@ -258,17 +258,54 @@ TEST_F(core, unknown_types)
 				      NULL);
 }
 
-static long tainted(void)
+TEST_F(core, counts_vdevices)
 {
-	char buf[32] = "";
-	int fd = open("/proc/sys/kernel/tainted", O_RDONLY);
+	__u32 vdev_id;
 
-	if (fd < 0)
-		return -1;
-	if (read(fd, buf, sizeof(buf) - 1) < 0)
-		buf[0] = '\0';
-	close(fd);
-	return strtol(buf, NULL, 10);
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &vdev_id);
+	test_viommu_reads(1, self->viommu_id, VDEVS);
+	test_ioctl_destroy(vdev_id);
+	test_viommu_reads(0, self->viommu_id, VDEVS);
+}
+
+/* Destroyed by the core when the device goes, which leaves only the ID behind */
+TEST_F(core, counts_vdevice_that_lost_its_device)
+{
+	__u32 vdev_id, second_device, second_id;
+
+	test_cmd_mock_domain(self->objs.ioas_id, NULL, NULL, &second_device);
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &vdev_id);
+	test_ioctl_destroy(self->objs.stdev_id);
+	test_viommu_reads(0, self->viommu_id, VDEVS);
+	/* What is left of it is neither counted nor in the way */
+	test_cmd_vdevice_alloc(self->viommu_id, second_device, 0x99,
+			       &second_id);
+	EXPECT_NE(vdev_id, second_id);
+	test_viommu_reads(1, self->viommu_id, VDEVS);
+	EXPECT_ERRNO(ENOENT, _test_ioctl_destroy(self->fd, vdev_id));
+	test_viommu_reads(1, self->viommu_id, VDEVS);
+	test_ioctl_destroy(second_id);
+	test_viommu_reads(0, self->viommu_id, VDEVS);
+}
+
+TEST_F(core, vdevice_that_cannot_be_reported_is_undone)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = self->viommu_id,
+		.dev_id = self->objs.device_id,
+		.virt_id = 0x99,
+	};
+	void *page = viommu_read_only(&cmd, sizeof(cmd));
+	__u32 vdev_id;
+
+	ASSERT_NE(NULL, page);
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_VDEVICE_ALLOC, page));
+	test_viommu_reads(0, self->viommu_id, VDEVS);
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &vdev_id);
 }
 
 /* 6 MiB, which kmalloc() does not have: it used to warn */
@@ -277,7 +314,7 @@ TEST_F(core, largest_invalidation_batch)
 	struct iommu_viommu_invalidate_selftest *inv;
 	size_t size = BATCH * sizeof(*inv);
 	__u32 vdev_id, num = BATCH, i;
-	long before = tainted();
+	long before = viommu_tainted();
 
 	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
 			       &vdev_id);
@@ -294,7 +331,7 @@ TEST_F(core, largest_invalidation_batch)
 	test_cmd_dev_check_cache(self->objs.device_id, 1, 0);
 	test_cmd_dev_check_cache(self->objs.device_id, 2,
 				 IOMMU_TEST_DEV_CACHE_DEFAULT);
-	EXPECT_EQ(before, tainted());
+	EXPECT_EQ(before, viommu_tainted());
 	munmap(inv, size);
 }
 
@@ -309,6 +346,84 @@ TEST_F(core, invalidation_batch_too_large)
 			      sizeof(inv), &num));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(0, num);
+}
+
+/* A vIOMMU of a driver that has nothing optional */
+
+FIXTURE(bare)
+{
+	int fd;
+	__u32 viommu_id;
+	struct viommu_objs objs;
+};
+
+FIXTURE_SETUP(bare)
+{
+	const char *why = viommu_open(&self->fd);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, viommu_make_objs(self->fd, &self->objs));
+	ASSERT_EQ(0, viommu_make(self->fd, &self->objs,
+				 IOMMU_VIOMMU_TYPE_SELFTEST_BARE,
+				 &self->viommu_id));
+}
+
+FIXTURE_TEARDOWN(bare)
+{
+	close(self->fd);
+}
+
+TEST_F(bare, every_index)
+{
+	unsigned int index;
+
+	for (index = 0; index <= UINT16_MAX; index++) {
+		test_err_viommu_get(EOPNOTSUPP, self->viommu_id, index);
+		test_err_viommu_set(EOPNOTSUPP, self->viommu_id, index, 0);
+	}
+}
+
+TEST_F(bare, no_hw_queue)
+{
+	test_err_hw_queue_alloc(EOPNOTSUPP, self->viommu_id,
+				IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
+				VIOMMU_RAM_IOVA, PAGE_SIZE, NULL);
+	test_err_hw_queue_alloc(EOPNOTSUPP, self->viommu_id,
+				IOMMU_HW_QUEUE_TYPE_SELFTEST_IOVA, 0,
+				VIOMMU_RAM_IOVA, PAGE_SIZE, NULL);
+}
+
+TEST_F(bare, no_invalidation)
+{
+	struct iommu_viommu_invalidate_selftest inv = {};
+	__u32 num = 1;
+
+	test_err_viommu_invalidate(EOPNOTSUPP, self->viommu_id, &inv,
+				   IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
+				   sizeof(inv), &num);
+}
+
+TEST_F(bare, no_nested_hwpt)
+{
+	struct iommu_hwpt_selftest data = {
+		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
+	};
+	__u32 hwpt_id;
+
+	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->objs.device_id,
+				   self->viommu_id, 0, &hwpt_id,
+				   IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+}
+
+TEST_F(bare, vdevice_without_op)
+{
+	__u32 vdev_id;
+
+	test_cmd_vdevice_alloc(self->viommu_id, self->objs.device_id, 0x99,
+			       &vdev_id);
+	test_ioctl_destroy(vdev_id);
 }
 
 TEST_HARNESS_MAIN

@@ -134,7 +134,7 @@ TEST_F(iova_queue, flags)
 			     ioctl(self->fd, IOMMU_HW_QUEUE_ALLOC, &cmd));
 	}
 	test_viommu_reads(0, self->viommu_id, QUEUES);
-	errno_hit("HW_QUEUE_ALLOC", "EOPNOTSUPP");
+	test_errno_hit("HW_QUEUE_ALLOC", "EOPNOTSUPP");
 }
 
 TEST_F(iova_queue, type_unknown)
@@ -155,13 +155,13 @@ TEST_F(iova_queue, viommu_unknown)
 				MIN_LEN, NULL);
 	test_err_hw_queue_alloc(ENOENT, self->objs.ioas_id, CMD, 0, BASE,
 				MIN_LEN, NULL);
-	errno_hit("HW_QUEUE_ALLOC", "ENOENT");
+	test_errno_hit("HW_QUEUE_ALLOC", "ENOENT");
 }
 
 TEST_F(iova_queue, length_zero)
 {
 	test_refused(EINVAL, CMD, 0, BASE, 0);
-	errno_hit("HW_QUEUE_ALLOC", "EINVAL");
+	test_errno_hit("HW_QUEUE_ALLOC", "EINVAL");
 }
 
 TEST_F(iova_queue, length_too_short)
@@ -198,7 +198,7 @@ TEST_F(iova_queue, end_overflows)
 	test_refused(EOVERFLOW, CMD, 0, ~0ULL, MIN_LEN);
 	test_refused(EOVERFLOW, CMD, 0, ~0ULL - MIN_LEN + 2, MIN_LEN);
 	test_refused(EOVERFLOW, CMD, 0, BASE, ~0ULL);
-	errno_hit("HW_QUEUE_ALLOC", "EOVERFLOW");
+	test_errno_hit("HW_QUEUE_ALLOC", "EOVERFLOW");
 }
 
 TEST_F(iova_queue, below_the_aperture)
@@ -208,7 +208,7 @@ TEST_F(iova_queue, below_the_aperture)
 	/* The end is inside */
 	test_refused(ERANGE, CMD, 0, MOCK_APERTURE_START - MIN_LEN,
 		     MIN_LEN * 2);
-	errno_hit("HW_QUEUE_ALLOC", "ERANGE");
+	test_errno_hit("HW_QUEUE_ALLOC", "ERANGE");
 }
 
 TEST_F(iova_queue, above_the_aperture)
@@ -238,7 +238,7 @@ TEST_F(iova_queue, index_taken)
 	/* What can be said without looking at the queues comes first */
 	test_err_hw_queue_alloc(EINVAL, self->viommu_id, CMD, 0, BASE, 1, NULL);
 	test_ioctl_destroy(id);
-	errno_hit("HW_QUEUE_ALLOC", "EEXIST");
+	test_errno_hit("HW_QUEUE_ALLOC", "EEXIST");
 }
 
 TEST_F(iova_queue, id_cannot_be_reported)

@@ -81,7 +81,7 @@ TEST_F(phys_queue, not_mapped)
 TEST_F(phys_queue, out_of_order)
 {
 	test_refused(EIO, PHYS, 1, BASE, PAGE_SIZE);
-	errno_hit("HW_QUEUE_ALLOC", "EIO");
+	test_errno_hit("HW_QUEUE_ALLOC", "EIO");
 }
 
 TEST_F(phys_queue, index_too_large)
@@ -105,7 +105,7 @@ TEST_F(phys_queue, not_contiguous)
 	test_refused(EFAULT, PHYS, 0, base, PAGE_SIZE * 2);
 	/* Across the boundary in the middle of two pages */
 	test_refused(EFAULT, PHYS, 0, base + PAGE_SIZE / 2, PAGE_SIZE);
-	errno_hit("HW_QUEUE_ALLOC", "EFAULT");
+	test_errno_hit("HW_QUEUE_ALLOC", "EFAULT");
 	/* Nothing stayed pinned */
 	for (i = 0; i < 4; i++)
 		test_ioctl_ioas_unmap_id(self->ioas_id, base + i * PAGE_SIZE,

@@ -30,6 +30,13 @@ static inline void errno_hit(const char *ioctl_name, const char *errno_name)
 	printf("# errno %s %s\n", ioctl_name, errno_name);
 }
 
+/* The same in a case, unless an EXPECT_ before it has failed */
+#define test_errno_hit(ioctl_name, errno_name)                   \
+	({                                                       \
+		if (__test_passed(_metadata))                    \
+			errno_hit(ioctl_name, errno_name);       \
+	})
+
 static int _test_cmd_viommu_command(int fd, __u32 object_id, __u16 op,
 				    __u16 index, __u64 *val64)
 {
@@ -149,6 +156,50 @@ static inline int viommu_make(int fd, const struct viommu_objs *objs,
 {
 	return _test_cmd_viommu_alloc(fd, objs->device_id, objs->hwpt_id, 0,
 				      type, NULL, 0, viommu_id);
+}
+
+/* A copy of a struct in a page that the kernel can read and not write */
+static inline void *viommu_read_only(const void *data, size_t size)
+{
+	void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return NULL;
+	memcpy(page, data, size);
+	if (mprotect(page, PAGE_SIZE, PROT_READ))
+		return NULL;
+	return page;
+}
+
+/* Bits of a warning, an oops and so on, or -1 */
+static inline long viommu_tainted(void)
+{
+	char buf[32] = "";
+	ssize_t len = -1;
+	int fd;
+
+	fd = open("/proc/sys/kernel/tainted", O_RDONLY);
+	if (fd >= 0) {
+		len = read(fd, buf, sizeof(buf) - 1);
+		close(fd);
+	}
+	return len < 0 ? -1 : strtol(buf, NULL, 10);
+}
+
+/* Memory of this process that iommufd holds, in KiB, or -1 */
+static inline long viommu_pinned(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[128];
+	long kib = -1;
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmPin: %ld", &kib) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return kib;
 }
 
 static __attribute__((constructor)) void viommu_setup_sizes(void)
