@@ -3,11 +3,11 @@
  * The mock driver and a real one in the same context
  *
  * CONFIG_IOMMUFD_TEST lets user space mix mock devices with those that VFIO has
- * bound. Operations of the one kind must refuse objects of the other, since each
- * driver casts what it is handed to its own structures.
+ * bound. Operations of the one kind must refuse objects of the other, since
+ * each driver casts what it is handed to its own structures.
  *
- * Needs a PCI device that nobody uses: QEMU's edu device (1234:11e8), or the one
- * that the environment variable VFIO_BDF names. Skips without it.
+ * Needs a PCI device that nobody uses: QEMU's edu device (1234:11e8), or the
+ * one that the environment variable VFIO_BDF names. Skips without it.
  */
 #include <dirent.h>
 #include <limits.h>
