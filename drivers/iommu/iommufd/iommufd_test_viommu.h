@@ -36,8 +36,8 @@
  *                                  guest-address queue: bits 7:0 say which one,
  *                                  bits 31:8 which word. ENOENT if the queue is
  *                                  not allocated, EINVAL if it is not enabled
- *                                  or shorter. A word that is not mapped counts as
- *                                  a fault and raises an event
+ *                                  or shorter. A word that is not mapped
+ *                                  counts as a fault and raises an event
  * @IOMMU_TEST_VIOMMU_CMD_DATA: Read-only, the word that was fetched last
  * @IOMMU_TEST_VIOMMU_CMD_FAULTS: Read-only, number of faults
  * @IOMMU_TEST_VIOMMU_CMD_VDEVS: Read-only, number of vDEVICEs

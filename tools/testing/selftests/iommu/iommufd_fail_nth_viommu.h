@@ -15,7 +15,7 @@
 #define SWEEP_IOVA MOCK_APERTURE_START
 #define SWEEP_VIRT_ID 0x99
 /* More than kmalloc() has: only a vmalloc() of the array can succeed */
-#define SWEEP_BATCH (1U << 19)
+#define SWEEP_BATCH 0x80000U
 
 static struct iommu_viommu_invalidate_selftest *sweep_batch;
 
@@ -40,6 +40,7 @@ static bool fail_nth_next_counted(struct __test_metadata *_metadata,
 	fflush(stdout);
 	return false;
 }
+
 /* Only for what follows: TEST_FAIL_NTH() looks the name up where it is used */
 #define fail_nth_next fail_nth_next_counted
 

@@ -384,7 +384,7 @@ TEST_F(command, two_viommus_at_the_same_time)
 }
 
 #define ROUNDS 100
-#define CMD0 (1ULL << IOMMU_TEST_QUEUE_IOVA)
+#define CMD0 VIOMMU_QUEUE_BIT(IOMMU_TEST_QUEUE_IOVA)
 
 TEST_F(command, serialized_with_queues)
 {

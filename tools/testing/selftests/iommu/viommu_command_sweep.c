@@ -4,8 +4,8 @@
  * bit of each index, each bit that is reserved, each size, each kind of object
  *
  * The table below says what must be possible. It is written from the uAPI
- * header of the mock and not derived from the kernel's table, so a bit that gets
- * reachable by mistake makes a case fail.
+ * header of the mock and not derived from the kernel's table, so a bit that
+ * gets reachable by mistake makes a case fail.
  */
 #include "viommu_utils.h"
 
@@ -54,16 +54,16 @@ static const struct mock_command *find(__u16 index)
 	return NULL;
 }
 
-/* 0 or the errno that a GET must give */
+/* 0 or the negative errno that a GET must give */
 static int expected_get(__u16 index)
 {
 	const struct mock_command *cmd = find(index);
 
 	if (!cmd)
-		return EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	if (!(cmd->dirs & GET))
-		return EACCES;
-	return index == IOMMU_TEST_VIOMMU_CMD_FAIL ? EIO : 0;
+		return -EACCES;
+	return index == IOMMU_TEST_VIOMMU_CMD_FAIL ? -EIO : 0;
 }
 
 /* The same for a SET, while no queue is allocated */
@@ -72,17 +72,17 @@ static int expected_set(__u16 index, __u64 val64)
 	const struct mock_command *cmd = find(index);
 
 	if (!cmd)
-		return EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	if (!(cmd->dirs & SET))
-		return EACCES;
+		return -EACCES;
 	if (val64 & ~cmd->mask)
-		return EINVAL;
+		return -EINVAL;
 	if (index == IOMMU_TEST_VIOMMU_CMD_FAIL)
-		return EIO;
+		return -EIO;
 	if (index == IOMMU_TEST_VIOMMU_CMD_DOORBELL)
-		return ENOENT;
+		return -ENOENT;
 	if (index == IOMMU_TEST_VIOMMU_CMD_ENABLE && val64)
-		return ENOENT;
+		return -ENOENT;
 	return 0;
 }
 
@@ -127,10 +127,10 @@ FIXTURE_TEARDOWN(sweep)
 	close(self->fd);
 }
 
-/* errno of the command, 0 if it succeeded */
+/* 0 or the negative errno of the command */
 static int run(int fd, __u32 id, __u16 op, __u16 index, __u64 *val64)
 {
-	return _test_cmd_viommu_command(fd, id, op, index, val64) ? errno : 0;
+	return _test_cmd_viommu_command(fd, id, op, index, val64) ? -errno : 0;
 }
 
 TEST_F(sweep, get_every_index)
@@ -287,7 +287,7 @@ TEST_F(sweep, every_op)
 	for (op = 2; op <= UINT16_MAX; op++) {
 		__u64 val = 1;
 
-		ASSERT_EQ(EOPNOTSUPP,
+		ASSERT_EQ(-EOPNOTSUPP,
 			  run(self->fd, self->viommu_id, op,
 			      IOMMU_TEST_VIOMMU_CMD_SCRATCH, &val))
 			TH_LOG("op 0x%x", op);
@@ -383,9 +383,11 @@ TEST_F(sweep, row_of_indices)
 
 #define test_no_viommu(id)                                                  \
 	({                                                                  \
-		test_err_viommu_get(ENOENT, id,                             \
+		__u32 __id = (id);                                          \
+									    \
+		test_err_viommu_get(ENOENT, __id,                           \
 				    IOMMU_TEST_VIOMMU_CMD_VERSION);         \
-		test_err_viommu_set(ENOENT, id,                             \
+		test_err_viommu_set(ENOENT, __id,                           \
 				    IOMMU_TEST_VIOMMU_CMD_SCRATCH, 1);      \
 	})
 

@@ -6,7 +6,7 @@
 #include "viommu_utils.h"
 
 #define VDEVS IOMMU_TEST_VIOMMU_CMD_VDEVS
-#define BATCH (1U << 19)
+#define BATCH 0x80000U
 
 FIXTURE(viommu_alloc)
 {
@@ -269,7 +269,7 @@ TEST_F(core, counts_vdevices)
 	test_viommu_reads(0, self->viommu_id, VDEVS);
 }
 
-/* Destroyed by the core when the device goes, which leaves only the ID behind */
+/* The core destroys it when the device goes; only the ID is left behind */
 TEST_F(core, counts_vdevice_that_lost_its_device)
 {
 	__u32 vdev_id, second_device, second_id;
@@ -338,13 +338,13 @@ TEST_F(core, largest_invalidation_batch)
 TEST_F(core, invalidation_batch_too_large)
 {
 	struct iommu_viommu_invalidate_selftest inv = {};
+	__u32 type = IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST;
 	__u32 num = BATCH + 1;
 
-	EXPECT_EQ(-1, _test_cmd_viommu_invalidate(
-			      self->fd, self->viommu_id, &inv,
-			      IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
-			      sizeof(inv), &num));
-	EXPECT_EQ(EINVAL, errno);
+	EXPECT_ERRNO(EINVAL, _test_cmd_viommu_invalidate(self->fd,
+							 self->viommu_id, &inv,
+							 type, sizeof(inv),
+							 &num));
 	EXPECT_EQ(0, num);
 }
 

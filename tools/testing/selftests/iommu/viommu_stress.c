@@ -37,8 +37,8 @@ struct worker {
 };
 
 /* What the threads found that must not be; the first one counts */
-static _Atomic(const struct op *) failed_op;
-static _Atomic int failed_rc;
+static atomic_int failed_op = -1;
+static atomic_int failed_rc;
 
 static unsigned int total_weight;
 
@@ -118,7 +118,7 @@ static void *work(void *arg)
 	struct worker *worker = arg;
 	unsigned int after_close = 0;
 
-	while (!failed_op && after_close != ROUNDS_AFTER_CLOSE) {
+	while (failed_op < 0 && after_close != ROUNDS_AFTER_CLOSE) {
 		bool closed = world.closed;
 		unsigned int op, round;
 		int rc;
@@ -130,7 +130,7 @@ static void *work(void *arg)
 			continue;
 		if (!count_result(worker, op, rc)) {
 			failed_rc = rc;
-			failed_op = &ops[op];
+			failed_op = op;
 		}
 		if (closed)
 			continue;
@@ -259,7 +259,7 @@ static const char *run_group(struct worker *workers, unsigned int num,
 	for (i = 0; i != num; i++)
 		pthread_join(workers[i].thread, NULL);
 	problem = end_world(closes);
-	return failed_op ? "an operation failed" : problem;
+	return failed_op >= 0 ? "an operation failed" : problem;
 }
 
 /* One line for each operation; returns how many of them never succeeded */
@@ -367,8 +367,8 @@ TEST_F_TIMEOUT(viommu_stress, race, 7200)
 	never = report(self->workers, variant->threads);
 	longest = report_longest(self->workers, variant->threads);
 
-	if (failed_op)
-		TH_LOG("%s: %s", failed_op->name, strerrorname_np(-failed_rc));
+	if (failed_op >= 0)
+		TH_LOG("%s: %s", ops[failed_op].name, strerrorname_np(-failed_rc));
 	else if (problem)
 		TH_LOG("%s", problem);
 	ASSERT_EQ(NULL, problem);

@@ -46,16 +46,16 @@ static const struct queue_kind {
 static struct world {
 	int fd;
 	struct viommu_objs objs;
-	_Atomic __u32 viommu[NUM_VIOMMUS];
-	_Atomic __u64 mmap_offset[NUM_VIOMMUS];
-	_Atomic __u32 queue[NUM_QUEUES];
-	_Atomic __u32 stdev[NUM_DEVICES];
-	_Atomic __u32 device[NUM_DEVICES];
-	_Atomic __u32 vdev[NUM_DEVICES];
-	_Atomic __u32 nested[NUM_DEVICES];
-	_Atomic __u32 veventq[2];
-	_Atomic int event_fd[2];
-	_Atomic __u32 max_id;
+	atomic_uint viommu[NUM_VIOMMUS];
+	atomic_ullong mmap_offset[NUM_VIOMMUS];
+	atomic_uint queue[NUM_QUEUES];
+	atomic_uint stdev[NUM_DEVICES];
+	atomic_uint device[NUM_DEVICES];
+	atomic_uint vdev[NUM_DEVICES];
+	atomic_uint nested[NUM_DEVICES];
+	atomic_uint veventq[2];
+	atomic_int event_fd[2];
+	atomic_uint max_id;
 	atomic_uint rounds;
 	atomic_bool closed;
 } world;
@@ -75,7 +75,7 @@ static int result(int rc)
 }
 
 /* Give a new object its place, or destroy it if another thread was quicker */
-static void publish(_Atomic __u32 *slot, __u32 id)
+static void publish(atomic_uint *slot, __u32 id)
 {
 	__u32 max = world.max_id, none = 0;
 
@@ -86,7 +86,7 @@ static void publish(_Atomic __u32 *slot, __u32 id)
 		_test_ioctl_destroy(world.fd, id);
 }
 
-static int destroy_slot(_Atomic __u32 *slot)
+static int destroy_slot(atomic_uint *slot)
 {
 	__u32 id = *slot;
 	int rc;
@@ -311,13 +311,13 @@ static int op_invalidate(__u64 *rnd)
 	struct iommu_viommu_invalidate_selftest req = {
 		.vdev_id = virt_id(i),
 	};
+	__u32 type = IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST;
 	__u32 viommu = world.viommu[i], num = 1;
 
 	if (!viommu)
 		return NOTHING;
-	return result(_test_cmd_viommu_invalidate(
-		world.fd, viommu, &req, IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
-		sizeof(req), &num));
+	return result(_test_cmd_viommu_invalidate(world.fd, viommu, &req, type,
+						  sizeof(req), &num));
 }
 
 static int op_event_trigger(__u64 *rnd)
@@ -387,7 +387,7 @@ static int op_mmap(__u64 *rnd)
 	if (page == MAP_FAILED)
 		return -errno;
 	/* The page of a vIOMMU that is gone would be somebody else's memory */
-	if (*(volatile __u32 *)page != IN_DATA)
+	if (__atomic_load_n((__u32 *)page, __ATOMIC_RELAXED) != IN_DATA)
 		rc = -EBADMSG;
 	if (munmap(page + PAGE_SIZE, PAGE_SIZE) || munmap(page, PAGE_SIZE))
 		return -errno;

@@ -21,6 +21,9 @@
 #define VIOMMU_RAM_SIZE (1024UL * 1024)
 #define VIOMMU_RAM_IOVA ((__u64)MOCK_APERTURE_START)
 
+/* The bit of a queue type in the registers that enable and count queues */
+#define VIOMMU_QUEUE_BIT(type) (1ULL << (type))
+
 /*
  * Says in the output that a documented errno came back where it has to.
  * scripts/check-errnos compares these lines with the uAPI header.
@@ -87,12 +90,13 @@ static int _test_cmd_viommu_set(int fd, __u32 object_id, __u16 index,
 #define test_err_viommu_set(_errno, object_id, index, val64)                \
 	EXPECT_ERRNO(_errno, _test_cmd_viommu_set(self->fd, object_id, index, \
 						  val64))
-#define test_viommu_reads(expected, object_id, index)         \
-	({                                                    \
-		__u64 __val = ~(__u64)(expected);             \
-							      \
+#define test_viommu_reads(expected, object_id, index)          \
+	({                                                     \
+		__u64 __want = (expected);                     \
+		__u64 __val = ~__want;                         \
+							       \
 		test_cmd_viommu_get(object_id, index, &__val); \
-		EXPECT_EQ(expected, __val);                   \
+		EXPECT_EQ(__want, __val);                      \
 	})
 #define VIOMMU_CANARY 0x5ca1ab1e0ddba11ULL
 
