@@ -28,3 +28,12 @@ qemu_patches() {
 patch_new_files() {
 	sed -n '/^diff --git /q; s/^New-file: //p' "$1"
 }
+
+# build_rig_qemu TARGET...: parts of the QEMU of the rig, from wherever things stand;
+# quick when nothing changed
+build_rig_qemu() {
+	"$TOP/scripts/setup" qemu-build
+	"$TOP/scripts/qemu-fetch"
+	"$TOP/scripts/qemu-prepare"
+	"$TOP/scripts/qemu-build" "$@"
+}
