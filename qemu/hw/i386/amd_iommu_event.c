@@ -130,6 +130,13 @@ static bool suppressed(AMDIOMMUDte *dte)
     return quiet;
 }
 
+/* The device is a guest's, which is not told of this fault [chosen] */
+static bool is_guests(AMDVIState *s, const AMDIOMMUDte *dte)
+{
+    return dte->fault == AMD_IOMMU_OK && (dte->q[3] & AMD_IOMMU_DTE3_VIMUEN) &&
+           (amd_iommu_control(s) & AMD_IOMMU_CTRL_VIOMMUEN);
+}
+
 void amd_iommu_report_fault(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
                             const AMDIOMMUXlat *x, IOMMUAccessFlags access,
                             uint32_t pasid)
@@ -149,6 +156,9 @@ void amd_iommu_report_fault(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
     if (x->fault_guest && (dte->q[3] & AMD_IOMMU_DTE3_VIMUEN) && ops &&
         ops->guest_event && ops->guest_event(s, devid, dte->q, evt)) {
         return;
+    }
+    if (is_guests(s, dte)) {
+        evt[0] |= AMD_IOMMU_EVF_VNR;
     }
     amd_iommu_log_event(s, evt);
 }

@@ -38,6 +38,8 @@ typedef struct AMDIOMMUDte {
     AMDIOMMUFault fault;
     /* DTE[SE]: a fault of the device was already logged */
     bool logged;
+    /* See amd_iommu_audit.c */
+    uint8_t ticks;
 } AMDIOMMUDte;
 
 /**
@@ -56,6 +58,7 @@ typedef struct AMDIOMMUTag {
  * @out: system physical address of it
  * @gpa: of a guest translation; with @mask what a host invalidation hits
  * @perm: permissions of all tables, not of the DTE
+ * @ticks: see amd_iommu_audit.c
  */
 typedef struct AMDIOMMUTlbEntry {
     AMDIOMMUTag tag;
@@ -64,6 +67,7 @@ typedef struct AMDIOMMUTlbEntry {
     hwaddr out;
     hwaddr gpa;
     IOMMUAccessFlags perm;
+    uint8_t ticks;
 } AMDIOMMUTlbEntry;
 
 /**
@@ -117,6 +121,10 @@ struct AMDIOMMUModel {
     bool cmd_halted;
     bool in_surprise;
     char *last_violation;
+    /* When the caches were last audited */
+    int64_t tick_ms;
+    /* Since when an invalidation has had no completion wait behind it, or 0 */
+    int64_t unwaited_ms;
     AMDIOMMUStats stats;
     /* The last request failed, and these were its address and sender */
     bool fault_last;
@@ -163,6 +171,7 @@ bool amd_iommu_walk_again(AMDVIState *s, uint16_t devid, AMDIOMMUDte *dte,
 
 /* amd_iommu_audit.c */
 void amd_iommu_audit_init(Object *obj);
+void amd_iommu_audit_tick(AMDVIState *s);
 
 /* amd_iommu_event.c */
 void amd_iommu_model_int_fault(AMDVIState *s, uint16_t devid, hwaddr addr);

@@ -20,6 +20,9 @@
 #include "amd_iommu_int.h"
 #include "trace.h"
 
+/* Longer than a loaded machine lets software pause between two commands */
+#define WAIT_LIMIT_MS           5000
+
 const AMDViommuOps *amd_iommu_viommu_ops;
 
 void amd_iommu_register_viommu(const AMDViommuOps *ops)
@@ -253,7 +256,34 @@ static bool exec_completion_wait(AMDVIState *s, const uint64_t cmd[2])
     if (ops && ops->inv) {
         ops->inv(s, cmd);
     }
+    s->model->unwaited_ms = 0;
+    amd_iommu_audit_tick(s);
     return true;
+}
+
+/*
+ * Only a completion wait tells software that an invalidation is done: one that
+ * is late by seconds was forgotten. Seen at the next command.
+ */
+static void check_waited(AMDVIState *s, unsigned opcode)
+{
+    AMDIOMMUModel *m = s->model;
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
+
+    if (m->unwaited_ms && now - m->unwaited_ms >= WAIT_LIMIT_MS &&
+        !m->cmd_delay_ns) {
+        amd_iommu_violation(s, "no completion wait behind an invalidation, "
+                            "for %" PRId64 " ms", now - m->unwaited_ms);
+        m->unwaited_ms = 0;
+    }
+    switch (opcode) {
+    case AMDVI_CMD_COMPLETION_WAIT:
+    case AMDVI_CMD_PREFETCH_AMDVI_PAGES:
+    case AMDVI_CMD_COMPLETE_PPR_REQUEST:
+        break;
+    default:
+        m->unwaited_ms = m->unwaited_ms ?: MAX(now, 1);
+    }
 }
 
 static bool exec_complete_ppr(AMDVIState *s, const uint64_t cmd[2])
@@ -270,6 +300,7 @@ static bool exec(AMDVIState *s, const uint64_t cmd[2])
 
     s->model->stats.cmd[opcode]++;
     trace_amd_iommu_command(opcode, cmd[0], cmd[1]);
+    check_waited(s, opcode);
     switch (opcode) {
     case AMDVI_CMD_COMPLETION_WAIT:
         return exec_completion_wait(s, cmd);
@@ -494,6 +525,7 @@ void amd_iommu_model_reset(AMDVIState *s)
     timer_del(m->cmd_timer);
     m->cmd_halted = false;
     m->fault_last = false;
+    m->unwaited_ms = 0;
     amd_iommu_cache_reset(m);
     write_once(s, AMD_IOMMU_REG_EXT_FEATURES2, amd_iommu_model_efr2(s));
     if (ops && ops->reset) {
@@ -501,11 +533,21 @@ void amd_iommu_model_reset(AMDVIState *s)
     }
 }
 
-void amd_iommu_surprise_reset(AMDVIState *s)
+/*
+ * Knob: the IOMMU loses all its state while the machine goes on, as after a
+ * power failure of that part alone. DMA is not translated from here on.
+ */
+static void set_surprise_reset(Object *obj, bool on, Error **errp)
 {
-    s->model->in_surprise = true;
-    amdvi_init(s);
-    s->model->in_surprise = false;
+    AMDVIState *s = AMD_IOMMU_DEVICE(obj);
+
+    if (!s->cfg.host_grade || !DEVICE(obj)->realized) {
+        error_setg(errp, "surprise-reset needs a running host-grade IOMMU");
+    } else if (on) {
+        s->model->in_surprise = true;
+        amdvi_init(s);
+        s->model->in_surprise = false;
+    }
 }
 
 static bool check_config(AMDVIState *s, Error **errp)
@@ -613,6 +655,7 @@ void amd_iommu_model_instance_init(Object *obj)
                                    OBJ_PROP_FLAG_READWRITE);
     object_property_add_uint32_ptr(obj, "cw-corrupt", &m->cw_corrupt,
                                    OBJ_PROP_FLAG_READWRITE);
+    object_property_add_bool(obj, "surprise-reset", NULL, set_surprise_reset);
     amd_iommu_audit_init(obj);
     if (ops && ops->instance_init) {
         ops->instance_init(s);

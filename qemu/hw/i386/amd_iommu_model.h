@@ -105,7 +105,8 @@ enum {
     AMD_IOMMU_EVT_VIOMMU_HW     = 0xc,
 };
 
-/* Flags of the events 1 to 4, evt[0] bits 59:48 */
+/* Flags of the events 1 to 4, evt[0] bits 59:48, and vFlags, 31:27 */
+#define AMD_IOMMU_EVF_VNR               BIT_ULL(27)
 #define AMD_IOMMU_EVF_GN                BIT_ULL(48)
 #define AMD_IOMMU_EVF_NX                BIT_ULL(49)
 #define AMD_IOMMU_EVF_US                BIT_ULL(50)
@@ -340,8 +341,5 @@ typedef struct AMDViommuOps {
 } AMDViommuOps;
 
 void amd_iommu_register_viommu(const AMDViommuOps *ops);
-
-/* Reset of the running device: caches, registers, rings, then @reset */
-void amd_iommu_surprise_reset(AMDVIState *s);
 
 #endif

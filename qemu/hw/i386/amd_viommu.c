@@ -285,6 +285,7 @@ static void reset(AMDVIState *s, bool surprise)
         return;
     }
     trace_amd_viommu_reset(surprise);
+    v->surprised = surprise;
     if (v->cw_timer) {
         timer_del(v->cw_timer);
     }

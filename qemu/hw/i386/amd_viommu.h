@@ -127,6 +127,7 @@ struct AMDViommu {
     GHashTable *unfenced;       /* domain and device IDs flushed, not waited */
     int64_t audit_ms;           /* when the translations were last audited */
     bool guest_cmd;             /* what is executed now is a guest's */
+    bool surprised;             /* state was lost, the host does not know yet */
 
     QEMUTimer *cw_timer;
     GQueue *cw_late;            /* guest stores that the knob holds back */

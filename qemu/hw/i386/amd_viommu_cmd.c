@@ -206,6 +206,9 @@ void amd_viommu_control_changed(AMDVIState *s, uint64_t old, uint64_t val)
     if (!v->realized) {
         return;
     }
+    if (rise & AMD_VIOMMU_CTRL_VIOMMU_EN) {
+        v->surprised = false;
+    }
     if ((rise & (AMD_VIOMMU_CTRL_VCMD_EN | AMD_VIOMMU_CTRL_VIOMMU_EN)) &&
         !(old & AMD_VIOMMU_CTRL_GST_BUF_TRP)) {
         amd_viommu_violation(v, AMD_VR_CTRL_ORDER, 0, rise);

@@ -6,7 +6,9 @@
  * A violation that the host driver is to blame for is handed on to
  * amd_iommu_violation(), which ends a strict=on run. One that an untrusted
  * guest can cause is counted and traced here and goes no further: a guest
- * that could end its host's run would be the bug.
+ * that could end its host's run would be the bug. So does what happens between
+ * a surprise reset and the moment when the host has enabled the vIOMMU again:
+ * neither it nor a guest can know that their registers are gone.
  */
 
 #include "qemu/osdep.h"
@@ -40,7 +42,7 @@ void amd_viommu_violation(AMDViommu *v, AMDViommuReason why, uint16_t gid,
 {
     trace_amd_viommu_violation(reasons[why].name, gid, detail);
     v->violations[why]++;
-    if (!reasons[why].host) {
+    if (!reasons[why].host || v->surprised) {
         return;
     }
     if (v->first_violation < 0) {

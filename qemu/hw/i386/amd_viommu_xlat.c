@@ -9,18 +9,22 @@
  * domain ID of that DTE, until an invalidation of that domain drops it. So a
  * driver that changes a table without a flush gets the old page, as it would
  * from hardware. On top, and unlike hardware, every use of a kept translation
- * or DTE is compared with memory, and a difference is a violation.
+ * or DTE is compared with memory. A difference is a violation, but for guest
+ * addresses: a guest may use its ring while the host is about to flush, so
+ * there it must have lasted.
  */
 
 #include "qemu/osdep.h"
 #include "qemu/host-utils.h"
+#include "qemu/timer.h"
 #include "system/dma.h"
 #include "system/address-spaces.h"
 #include "amd_viommu.h"
 #include "trace.h"
 
 #define TLB_MAX         8192
-#define STALE_LIMIT_MS  1000
+/* Longer than a table of gigabytes takes to be torn down before its flush */
+#define STALE_LIMIT_MS  10000
 #define BLAMED          INT64_MIN
 
 typedef struct TlbEntry {
@@ -126,6 +130,29 @@ static bool entry_is_current(AMDViommu *v, const TlbEntry *e)
            spa == e->spa;
 }
 
+/*
+ * Whether it is no longer true. Between a change of a table and its flush that
+ * is normal; an entry that stays so is blamed, once.
+ */
+static bool check_stale(AMDViommu *v, TlbEntry *e, int64_t now)
+{
+    bool pas = e->devid == amd_viommu_own_devid(v);
+
+    if (entry_is_current(v, e)) {
+        e->stale_since = 0;
+        return false;
+    }
+    if (!e->stale_since) {
+        e->stale_since = MAX(now, 1);
+    } else if (e->stale_since != BLAMED &&
+               now - e->stale_since >= STALE_LIMIT_MS) {
+        e->stale_since = BLAMED;
+        amd_viommu_violation(v, pas ? AMD_VR_PAS_FREE : AMD_VR_GPA_STALE, 0,
+                             e->page << 12);
+    }
+    return true;
+}
+
 static TlbEntry *tlb_get(AMDViommu *v, uint16_t gid, uint16_t devid,
                          const uint64_t dte[4], hwaddr addr,
                          IOMMUAccessFlags access)
@@ -136,9 +163,10 @@ static TlbEntry *tlb_get(AMDViommu *v, uint16_t gid, uint16_t devid,
     AMDIOMMUXlat x;
 
     if (e) {
-        if (!entry_is_current(v, e)) {
-            amd_viommu_violation(v, pas ? AMD_VR_PAS_STALE : AMD_VR_GPA_STALE,
-                                 gid, addr);
+        if (pas && !entry_is_current(v, e)) {
+            amd_viommu_violation(v, AMD_VR_PAS_STALE, gid, addr);
+        } else if (!pas) {
+            check_stale(v, e, qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL));
         }
         pas ? v->n.pas_hits++ : v->n.gpa_hits++;
         return e->perm & access ? e : NULL;
@@ -247,10 +275,7 @@ void amd_viommu_tlb_flush(AMDViommu *v, int domid, hwaddr addr, hwaddr size)
     }
 }
 
-/*
- * Count the kept translations that are no longer true. Between a change of a
- * table and its flush that is normal; one that stays so is blamed, once.
- */
+/* Count the kept translations that are no longer true */
 unsigned amd_viommu_tlb_audit(AMDViommu *v, int64_t now)
 {
     GHashTableIter iter;
@@ -259,20 +284,7 @@ unsigned amd_viommu_tlb_audit(AMDViommu *v, int64_t now)
 
     g_hash_table_iter_init(&iter, v->tlb);
     while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&e)) {
-        if (entry_is_current(v, e)) {
-            e->stale_since = 0;
-            continue;
-        }
-        stale++;
-        if (!e->stale_since) {
-            e->stale_since = MAX(now, 1);
-        } else if (e->stale_since != BLAMED &&
-                   now - e->stale_since >= STALE_LIMIT_MS) {
-            e->stale_since = BLAMED;
-            amd_viommu_violation(v, e->devid == amd_viommu_own_devid(v) ?
-                                 AMD_VR_PAS_FREE : AMD_VR_GPA_STALE, 0,
-                                 e->page << 12);
-        }
+        stale += check_stale(v, e, now);
     }
     return stale;
 }

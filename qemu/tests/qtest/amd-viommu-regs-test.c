@@ -324,6 +324,35 @@ static void test_machine_reset(void)
     end(g, false);
 }
 
+/*
+ * The vIOMMU loses its state under a running guest. What host and guest do
+ * before they can know is no violation; afterwards all can be set up again.
+ */
+static void test_surprise_reset(void)
+{
+    QAMDVIOMMU *v = qav_up(",strict=on");
+    QAVGuest *g = qav_guest(v, GID);
+
+    qav_ring(g, QAV_RING_CODE);
+    g_assert(qav_wait(g));
+    qav_set_bool(v, "surprise-reset", true);
+    g_assert(!qav_wait(g));
+    g_assert_cmphex(qav_vf_read(v, GID, AMD_VF_CMD_TAIL), ==, 0);
+    qav_vfc_write(v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE);
+    g_assert_cmphex(qav_vfc_read(v, GID, AMD_VFC_CMD), ==, 0);
+    g_assert_cmpuint(qav_violations(v, "vf-page-of-unused-gid"), >, 0);
+    g_assert_cmpuint(qav_violations(v, "vfc-write-before-reset"), >, 0);
+    qav_assert_clean(v);
+    qav_guest_free(g);
+
+    v->q->cmd_tail = 0;
+    qav_enable(v);
+    g = qav_guest(v, GID);
+    qav_ring(g, QAV_RING_CODE);
+    g_assert(qav_wait(g));
+    end(g, true);
+}
+
 static void test_counters(void)
 {
     QAVGuest *g = one_guest();
@@ -378,6 +407,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-viommu/all-ones", test_all_ones);
     qtest_add_func("/amd-viommu/last-gid", test_last_guest);
     qtest_add_func("/amd-viommu/machine-reset", test_machine_reset);
+    qtest_add_func("/amd-viommu/surprise-reset", test_surprise_reset);
     qtest_add_func("/amd-viommu/counters", test_counters);
     return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include "libqtest.h"
 #include "libqos/pci.h"
 #include "libqos/qos-amd-viommu.h"
+#include "hw/i386/amd_iommu_model.h"
 
 #define GID             5
 #define HDOM            0x1f5
@@ -369,8 +370,12 @@ static void test_guest_memory_stale(void)
 
     g_assert(qav_wait(g));
     qav_map_guest_page(g, g->sem, page);
+    /* The host may be about to flush; after ten seconds it is not */
     g_assert(qav_wait(g));
-    g_assert_cmpuint(qav_violations(g->v, "gpa-translation-stale"), >, 0);
+    g_assert_cmpuint(qav_violations(g->v, "gpa-translation-stale"), ==, 0);
+    qtest_clock_step(g->v->q->qts, 11000000000LL);
+    g_assert(qav_wait(g));
+    g_assert_cmpuint(qav_violations(g->v, "gpa-translation-stale"), ==, 1);
     qamd_inv_pages(g->v->q, g->domid, 0, QAMD_INV_ALL_ADDR | QAMD_INV_S |
                    QAMD_INV_PDE);
     g_assert(qamd_wait(g->v->q));
@@ -526,6 +531,147 @@ static void test_log_not_mapped(void)
 }
 
 /*
+ * A guest with a device, end to end: DMA through the guest's tables and the
+ * host's, invalidated by the guest's own ring
+ */
+
+typedef struct Nested {
+    QAVGuest *g;
+    uint64_t pte;       /* leaf entry of IOVA, in system memory */
+    uint64_t table;     /* GPA of the table it is in */
+    uint64_t data[2];   /* GPA of two pages; the first is mapped */
+    uint64_t spa[2];
+} Nested;
+
+/* Four levels of one page each, all of them in guest memory */
+static void guest_tables(Nested *n, uint64_t *gcr3)
+{
+    QAVGuest *g = n->g;
+    uint64_t spa, gpa = qav_guest_pages(g, 5, &spa), at, i;
+
+    for (i = 0; i < 4; i++) {
+        at = spa + i * 0x1000 + extract64(IOVA, 39 - 9 * i, 9) * 8;
+        qtest_writeq(g->v->q->qts, at, (gpa + (i + 1) * 0x1000) |
+                     QAMD_GPTE_P | QAMD_GPTE_RW);
+    }
+    n->pte = at;
+    n->table = gpa + 3 * 0x1000;
+    qtest_writeq(g->v->q->qts, at, n->data[0] | QAMD_GPTE_P | QAMD_GPTE_RW);
+    *gcr3 = gpa + 4 * 0x1000;
+    qtest_writeq(g->v->q->qts, spa + 4 * 0x1000, gpa | 1);
+}
+
+static void nested_start(Nested *n)
+{
+    QAVGuest *g = ring_guest(",strict=on");
+    uint64_t dte[4], gcr3;
+
+    n->g = g;
+    n->data[0] = qav_guest_pages(g, 1, &n->spa[0]);
+    n->data[1] = qav_guest_pages(g, 1, &n->spa[1]);
+    guest_tables(n, &gcr3);
+    qav_control(g->v, AMD_IOMMU_CTRL_GTEN);
+    qav_event_log(g, 0);
+    qav_map_dev(g, GDEV, g->v->q->devid);
+    qav_map_dom(g, GDOM, HDOM);
+    qamd_host_dte(dte, HDOM, g->s2, 4);
+    qamd_guest_dte(dte, gcr3, 0, false);
+    dte[3] = AMD_DTE3_VIMU_EN | (uint64_t)GDEV << AMD_DTE3_GDEVID_SHIFT |
+             (uint64_t)g->gid << AMD_DTE3_GID_SHIFT;
+    qav_set_dte(g->v, g->v->q->devid, dte);
+    g_assert(qamd_dma(g->v->q, IOVA, n->spa[0], 0));
+}
+
+/* The guest flushes IOVA in its domain, with its own numbers */
+static void guest_flush(Nested *n)
+{
+    qav_cmd(n->g, CMD(INVAL_AMDVI_PAGES) | (uint64_t)GDOM << 32,
+            IOVA | QAMD_INV_GN);
+    g_assert(qav_wait(n->g));
+}
+
+static void host_flush(Nested *n)
+{
+    QAMDIOMMU *q = n->g->v->q;
+
+    qamd_inv_pages(q, HDOM, 0, QAMD_INV_ALL_ADDR | QAMD_INV_S | QAMD_INV_PDE);
+    qamd_inv_pages(q, n->g->domid, 0, QAMD_INV_ALL_ADDR | QAMD_INV_S |
+                   QAMD_INV_PDE);
+    g_assert(qamd_wait(q));
+}
+
+static void test_nested_invalidate(void)
+{
+    QAMDIOMMU *q;
+    Nested n;
+
+    nested_start(&n);
+    q = n.g->v->q;
+    qtest_writeq(q->qts, n.pte, n.data[1] | QAMD_GPTE_P | QAMD_GPTE_RW);
+    g_assert(qamd_dma(q, IOVA, n.spa[0], 0));
+    guest_flush(&n);
+    g_assert(qamd_dma(q, IOVA, n.spa[1], 0));
+    g_assert_cmpuint(qamd_get(q, "stat-cmd-3"), ==, 2);
+    g_assert_cmpuint(qav_guest_counter(n.g->v, GID, "command-3"), ==, 1);
+    end(n.g, true);
+}
+
+/* Stage 1: for the guest, in its numbers, and for nobody else */
+static void test_nested_guest_fault(void)
+{
+    uint64_t log, evt[2];
+    QAMDIOMMU *q;
+    Nested n;
+
+    nested_start(&n);
+    q = n.g->v->q;
+    log = qav_vfc_read(n.g->v, GID, AMD_VFC_EVT) & AMD_VFC_BASE_MASK;
+    log -= QAMD_GPA_OFFSET;
+    qtest_writeq(q->qts, n.pte, 0);
+    guest_flush(&n);
+    g_assert(qamd_dma_fails(q, IOVA, 0));
+    g_assert_cmphex(qav_vf_read(n.g->v, GID, AMD_VF_EVT_TAIL), ==, 16);
+    evt[0] = qtest_readq(q->qts, log);
+    evt[1] = qtest_readq(q->qts, log + 8);
+    /* No bits for the host; PASID 0 */
+    g_assert_cmphex(evt[0], ==, 0x2ULL << 60 | AMD_IOMMU_EVF_RW |
+                    AMD_IOMMU_EVF_US | AMD_IOMMU_EVF_GN | GDEV);
+    g_assert_cmphex(evt[1], ==, IOVA);
+    assert_no_event(n.g->v);
+    end(n.g, true);
+}
+
+static void check_host_fault(Nested *n, uint64_t gpa)
+{
+    qav_unmap_guest_page(n->g, gpa & ~0xfffULL);
+    host_flush(n);
+    g_assert(qamd_dma_fails(n->g->v->q, IOVA, 0));
+    assert_event(n->g->v, 0x2ULL << 60 | AMD_IOMMU_EVF_RW |
+                 (uint64_t)HDOM << 32 | AMD_IOMMU_EVF_VNR |
+                 n->g->v->q->devid, gpa);
+    g_assert_cmphex(qav_vf_read(n->g->v, GID, AMD_VF_EVT_TAIL), ==, 0);
+    end(n->g, true);
+}
+
+/* Stage 2: for the host, in its numbers, with the GPA; the guest sees none */
+static void test_nested_host_fault(void)
+{
+    Nested n;
+
+    nested_start(&n);
+    check_host_fault(&n, n.data[0]);
+}
+
+/* The same when hardware wanted to read the guest's table there */
+static void test_nested_table_fault(void)
+{
+    Nested n;
+
+    nested_start(&n);
+    check_host_fault(&n, n.table + extract64(IOVA, 12, 9) * 8);
+}
+
+/*
  * Knobs, and host events
  */
 
@@ -674,6 +820,10 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-viommu/log/event-b", test_event_log_b);
     qtest_add_func("/amd-viommu/log/ppr", test_ppr_log);
     qtest_add_func("/amd-viommu/log/not-mapped", test_log_not_mapped);
+    qtest_add_func("/amd-viommu/nested/invalidate", test_nested_invalidate);
+    qtest_add_func("/amd-viommu/nested/guest-fault", test_nested_guest_fault);
+    qtest_add_func("/amd-viommu/nested/host-fault", test_nested_host_fault);
+    qtest_add_func("/amd-viommu/nested/table-fault", test_nested_table_fault);
     qtest_add_func("/amd-viommu/event/hardware-error", test_hw_error_event);
     qtest_add_func("/amd-viommu/irq/posted", test_interrupt_posted);
     qtest_add_func("/amd-viommu/irq/not-set-up", test_interrupt_not_set_up);

@@ -3,14 +3,16 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Each case makes one mistake and finds it under the name that the model has
- * for it. The last ones show that strict=on ends the run, that a guest cannot
- * make it end, and that a correct sequence passes.
+ * Each case makes one mistake, finds it under the name that the model has for
+ * it, and sees that strict=on ends the run with status 1, unless a guest can
+ * make the mistake alone. The last ones show that QEMU does go away, that no
+ * guest can make it, and that a correct sequence passes.
  */
 
 #include "qemu/osdep.h"
 #include "libqtest.h"
 #include "libqos/pci.h"
+#include "qobject/qdict.h"
 #include "libqos/qos-amd-viommu.h"
 
 #define GID             5
@@ -202,7 +204,7 @@ static void pas_stale(QAVGuest *g)
     qav_map_dom(g, 1, 0x51);
 }
 
-/* Noticed without anything using the translation, after a second */
+/* Noticed without anything using the translation, after ten seconds */
 static void pas_free_without_flush(QAVGuest *g)
 {
     qav_map_dom(g, 1, 0x50);
@@ -210,7 +212,7 @@ static void pas_free_without_flush(QAVGuest *g)
     qtest_clock_step(qts(g), 200000000);
     g_assert(qamd_wait(g->v->q));
     g_assert_cmpuint(qamd_get(g->v->q, "viommu-audit"), ==, 1);
-    qtest_clock_step(qts(g), 1500000000);
+    qtest_clock_step(qts(g), 11000000000LL);
     g_assert(qamd_wait(g->v->q));
 }
 
@@ -378,6 +380,8 @@ static void parent_not_flushed(QAVGuest *g)
     qav_ring(g, QAV_RING_CODE);
     qav_wait(g);
     qav_unmap_guest_page(g, g->sem);
+    qav_wait(g);
+    qtest_clock_step(qts(g), 11000000000LL);
     qav_wait(g);
 }
 
@@ -600,18 +604,32 @@ static const Mistake mistakes[] = {
     { "guest-command-illegal", guest_illegal, true },
 };
 
+static bool machine_has_ended(QAVGuest *g)
+{
+    QDict *rsp = qtest_qmp(qts(g), "{ 'execute': 'query-status' }");
+    QDict *ret = qdict_get_qdict(rsp, "return");
+    bool ended = !strcmp(qdict_get_str(ret, "status"), "shutdown");
+
+    qobject_unref(rsp);
+    return ended;
+}
+
+/* -no-shutdown: the machine ends but can still be asked what happened */
 static void check_mistake(const void *arg)
 {
     const Mistake *m = arg;
-    QAVGuest *g = qav_guest(qav_up(""), GID);
+    QAVGuest *g = qav_guest(qav_up(",strict=on -no-shutdown"), GID);
 
     qav_assert_clean(g->v);
+    g_assert_false(machine_has_ended(g));
     m->make(g);
     g_assert_cmpuint(qav_violations(g->v, m->name), >, 0);
+    g_assert(machine_has_ended(g) == !m->guest);
     if (m->guest) {
         qav_assert_clean(g->v);
     } else {
         g_assert_cmpuint(qamd_get(g->v->q, "stat-violations"), >, 0);
+        qtest_set_expected_status(qts(g), EXIT_FAILURE);
     }
     qav_stop(g->v);
     qav_guest_free(g);

@@ -302,6 +302,36 @@ static void test_strict(void)
     qamd_stop(q);
 }
 
+/* All is gone, and software can set it up again while the machine runs */
+static void test_surprise_reset(void)
+{
+    QAMDIOMMU *q = qamd_start("", "");
+    uint64_t page = qamd_page(q);
+    const uint64_t dte[4] = { QAMD_DTE0_V | QAMD_DTE0_TV };
+
+    qamd_enable(q, 0);
+    qamd_set_dte(q, dte);
+    g_assert_true(qamd_dma_fails(q, 0x1000, 0));
+    qtest_qmp_assert_success(q->qts, "{ 'execute': 'qom-set', 'arguments': "
+                             "{ 'path': '/machine/peripheral/iommu', "
+                             "'property': 'surprise-reset', "
+                             "'value': true } }");
+    g_assert_cmphex(qamd_reg(q, AMDVI_MMIO_CONTROL), ==, 0);
+    g_assert_cmphex(qamd_reg(q, AMDVI_MMIO_COMMAND_BASE), ==, 0);
+    g_assert_cmphex(qamd_reg(q, AMDVI_MMIO_EVENT_TAIL), ==, 0);
+    g_assert_cmphex(qamd_reg(q, REG_EFR), !=, 0);
+    g_assert_false(qamd_wait(q));
+    g_assert_true(qamd_dma(q, page, page, 0));
+
+    q->cmd_tail = 0;
+    q->evt_head = 0;
+    qamd_enable(q, 0);
+    qamd_set_dte(q, dte);
+    g_assert_true(qamd_wait(q));
+    g_assert_true(qamd_dma_fails(q, 0x1000, 0));
+    qamd_stop(q);
+}
+
 /*
  * The event log
  */
@@ -428,6 +458,7 @@ int main(int argc, char **argv)
     qtest_add_func(DIR "knob/lose", test_lose);
     qtest_add_func(DIR "knob/corrupt", test_corrupt);
     qtest_add_func(DIR "knob/strict", test_strict);
+    qtest_add_func(DIR "knob/surprise-reset", test_surprise_reset);
     qtest_add_func(DIR "event/overflow", test_overflow);
     qtest_add_func(DIR "event/off", test_event_off);
     qtest_add_data_func(DIR "pci/np-cache", GUINT_TO_POINTER(1),

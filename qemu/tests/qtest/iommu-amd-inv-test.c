@@ -436,6 +436,126 @@ static void test_audit_domain(void)
     qamd_stop(f.q);
 }
 
+/*
+ * What stays wrong for long is a violation, without anybody asking
+ */
+
+#define TICK_NS                 10000000000LL
+
+/* A completion wait after ten more seconds; violations by then */
+static void check_after_tick(Fixture *f, uint64_t violations)
+{
+    qtest_clock_step(f->q->qts, TICK_NS);
+    g_assert_true(qamd_wait(f->q));
+    g_assert_cmpuint(qamd_get(f->q, "stat-violations"), ==, violations);
+}
+
+static void test_overdue_host(void)
+{
+    Fixture f;
+
+    start_host(&f);
+    check_after_tick(&f, 0);
+    remap_host(&f);
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 1);
+    /* Once */
+    check_after_tick(&f, 1);
+    qamd_stop(f.q);
+}
+
+/* Flushed in between: nobody may complain */
+static void test_overdue_flushed(void)
+{
+    unsigned i;
+    Fixture f;
+
+    start_host(&f);
+    for (i = 0; i < 3; i++) {
+        g_assert_true(qamd_dma(f.q, IOVA, i % 2 ? f.new : f.old, 0));
+        qtest_writeq(f.q->qts, f.pte, (i % 2 ? f.old : f.new) |
+                     QAMD_PTE_PR | QAMD_PTE_RW);
+        check_after_tick(&f, 0);
+        qamd_inv_pages(f.q, DOMID, 0, IOVA);
+        g_assert_true(qamd_wait(f.q));
+    }
+    check_after_tick(&f, 0);
+    qamd_stop(f.q);
+}
+
+static void test_overdue_dte(void)
+{
+    Fixture f;
+
+    start_host(&f);
+    f.dte[1]++;
+    qamd_set_dte(f.q, f.dte);
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 1);
+    qamd_stop(f.q);
+}
+
+/* A guest that forgets its flush hurts nobody but itself */
+static void test_overdue_guest(void)
+{
+    Fixture f;
+
+    start_nested(&f);
+    remap_guest(&f);
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 0);
+    qamd_stop(f.q);
+}
+
+/* But the host is to blame for the stage below */
+static void test_overdue_nested_host(void)
+{
+    Fixture f;
+
+    start_nested(&f);
+    qamd_map_host(f.q, f.host, 4, f.old + QAMD_GPA_OFFSET, f.new, 1,
+                  QAMD_PTE_RW);
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 1);
+    qamd_stop(f.q);
+}
+
+/* Nobody uses the domain ID: to be flushed when it is used again */
+static void test_overdue_detached(void)
+{
+    const uint64_t dte[4] = { };
+    Fixture f;
+
+    start_host(&f);
+    qamd_set_dte(f.q, dte);
+    qamd_inv_dte(f.q, f.q->devid);
+    g_assert_true(qamd_wait(f.q));
+    check_after_tick(&f, 0);
+    check_after_tick(&f, 0);
+    qamd_stop(f.q);
+}
+
+/* An invalidation, and no completion wait for seconds */
+static void test_unwaited(void)
+{
+    Fixture f;
+
+    start_host(&f);
+    qamd_inv_pages(f.q, DOMID, 0, IOVA);
+    qtest_clock_step(f.q->qts, 4000000000LL);
+    qamd_inv_pages(f.q, DOMID, 0, IOVA);
+    g_assert_cmpuint(qamd_get(f.q, "stat-violations"), ==, 0);
+    qtest_clock_step(f.q->qts, 1001000000LL);
+    qamd_inv_pages(f.q, DOMID, 0, IOVA);
+    g_assert_cmpuint(qamd_get(f.q, "stat-violations"), ==, 1);
+    g_assert_true(qamd_wait(f.q));
+    qtest_clock_step(f.q->qts, 6000000000LL);
+    g_assert_true(qamd_wait(f.q));
+    g_assert_cmpuint(qamd_get(f.q, "stat-violations"), ==, 1);
+    qamd_stop(f.q);
+}
+
 static void test_counters(void)
 {
     uint64_t walks;
@@ -522,6 +642,13 @@ int main(int argc, char **argv)
     add("audit/nested", test_audit_nested);
     add("audit/nested-host", test_audit_nested_host);
     add("audit/domain", test_audit_domain);
+    add("overdue/host", test_overdue_host);
+    add("overdue/flushed", test_overdue_flushed);
+    add("overdue/dte", test_overdue_dte);
+    add("overdue/guest", test_overdue_guest);
+    add("overdue/nested-host", test_overdue_nested_host);
+    add("overdue/detached", test_overdue_detached);
+    add("overdue/wait", test_unwaited);
     add("counters", test_counters);
     add("reset", test_reset);
     return g_test_run();
