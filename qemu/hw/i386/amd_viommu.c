@@ -266,7 +266,8 @@ static void realize(AMDVIState *s, Error **errp)
     add_window(v, &v->vfc_mr, "amd-viommu-vfctrl", &amd_viommu_vfc_ops,
                v->vfc_base, AMD_VIOMMU_VFC_SIZE);
     v->guests = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    v->unfenced = g_hash_table_new(NULL, NULL);
+    v->unfenced = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                        NULL);
     v->cw_late = g_queue_new();
     v->owner[AMD_MAP_DEV] = g_new0(AMDViommuOwner, 64 * KiB);
     v->owner[AMD_MAP_DOM] = g_new0(AMDViommuOwner, 64 * KiB);

@@ -124,7 +124,7 @@ struct AMDViommu {
     GHashTable *tlb;            /* amd_viommu_xlat.c */
     GHashTable *extir;          /* amd_viommu_intr.c */
     AMDViommuOwner *owner[2];   /* by map (device, domain), by host ID */
-    GHashTable *unfenced;       /* domain and device IDs flushed, not waited */
+    GHashTable *unfenced;       /* AMD_FENCE_*: flushed, and not waited for */
     int64_t audit_ms;           /* when the translations were last audited */
     bool guest_cmd;             /* what is executed now is a guest's */
     bool surprised;             /* state was lost, the host does not know yet */
@@ -224,9 +224,11 @@ void amd_viommu_event_hw_error(AMDViommu *v, uint16_t gid, unsigned source,
 void amd_viommu_event_illegal(AMDViommu *v, uint16_t gid, hwaddr addr);
 
 /* amd_viommu_cmd.c: host commands, control bits, completion waits */
-#define AMD_FENCE_DOM(domid)    (0x10000u | (domid))
-#define AMD_FENCE_DEV(devid)    (0x20000u | (devid))
-void amd_viommu_check_fence(AMDViommu *v, uint16_t gid, uint32_t key);
+#define AMD_FENCE_DEV(devid)            ((uint64_t)(devid))
+#define AMD_FENCE_PAGE(domid, addr)     (BIT_ULL(63) | \
+                                         (uint64_t)(domid) << 40 | (addr) >> 12)
+void amd_viommu_fence(AMDViommu *v, uint64_t key);
+void amd_viommu_check_fence(AMDViommu *v, uint16_t gid, uint64_t key);
 bool amd_viommu_command(AMDVIState *s, const uint64_t cmd[2]);
 void amd_viommu_inv(AMDVIState *s, const uint64_t cmd[2]);
 uint64_t amd_viommu_control_write(AMDVIState *s, uint64_t old, uint64_t val);

@@ -16,10 +16,15 @@
 /* Auditing walks all kept translations: not at every completion wait */
 #define AUDIT_INTERVAL_MS       100
 
-void amd_viommu_check_fence(AMDViommu *v, uint16_t gid, uint32_t key)
+void amd_viommu_fence(AMDViommu *v, uint64_t key)
+{
+    g_hash_table_add(v->unfenced, g_memdup2(&key, sizeof(key)));
+}
+
+void amd_viommu_check_fence(AMDViommu *v, uint16_t gid, uint64_t key)
 {
     /* Removed, so that one missing wait is one violation */
-    if (g_hash_table_remove(v->unfenced, GUINT_TO_POINTER(key))) {
+    if (g_hash_table_remove(v->unfenced, &key)) {
         amd_viommu_violation(v, AMD_VR_NO_WAIT, gid, key);
     }
 }
@@ -75,18 +80,15 @@ static void inv_pages(AMDViommu *v, const uint64_t cmd[2])
         return;
     }
     amd_viommu_tlb_flush(v, domid, addr, size);
-    if (!v->guest_cmd) {
-        g_hash_table_add(v->unfenced, GUINT_TO_POINTER(AMD_FENCE_DOM(domid)));
-        if (domid == own_domid(v)) {
-            check_live_maps(v);
-        }
+    if (!v->guest_cmd && domid == own_domid(v)) {
+        check_live_maps(v);
     }
 }
 
 static void inv_devtab(AMDViommu *v, uint16_t devid)
 {
     if (!v->guest_cmd) {
-        g_hash_table_add(v->unfenced, GUINT_TO_POINTER(AMD_FENCE_DEV(devid)));
+        amd_viommu_fence(v, AMD_FENCE_DEV(devid));
         amd_viommu_check_nested(v, devid);
     }
 }

@@ -171,6 +171,10 @@ static TlbEntry *tlb_get(AMDViommu *v, uint16_t gid, uint16_t devid,
         pas ? v->n.pas_hits++ : v->n.gpa_hits++;
         return e->perm & access ? e : NULL;
     }
+    if (pas) {
+        amd_viommu_check_fence(v, gid, AMD_FENCE_PAGE(extract64(dte[1], 0, 16),
+                                                      addr));
+    }
     pas ? v->n.pas_walks++ : v->n.gpa_walks++;
     if (!amd_iommu_host_translate(v->iommu, devid, addr, access, &x)) {
         return NULL;
@@ -221,7 +225,6 @@ bool amd_viommu_pas_rw(AMDViommu *v, uint16_t gid, hwaddr pas, void *buf,
         return false;
     }
     amd_viommu_check_fence(v, gid, AMD_FENCE_DEV(devid));
-    amd_viommu_check_fence(v, gid, AMD_FENCE_DOM(extract64(dte[1], 0, 16)));
     return rw(v, gid, devid, dte, pas, buf, len, write);
 }
 
@@ -258,7 +261,11 @@ void amd_viommu_tlb_reset(AMDViommu *v)
     g_hash_table_remove_all(v->tlb);
 }
 
-/* Drop the translations of @domid in the range; a @size of 0 is everything */
+/*
+ * Drop the translations of @domid in the range; a @size of 0 is everything.
+ * One that was wrong may still be used until the command is waited for; for
+ * the others the flush was none of their business, so nobody has to wait.
+ */
 void amd_viommu_tlb_flush(AMDViommu *v, int domid, hwaddr addr, hwaddr size)
 {
     GHashTableIter iter;
@@ -270,6 +277,9 @@ void amd_viommu_tlb_flush(AMDViommu *v, int domid, hwaddr addr, hwaddr size)
 
         if (extract64(e->page, 48, 16) == domid &&
             (!size || (page >= addr && page - addr < size))) {
+            if (!entry_is_current(v, e)) {
+                amd_viommu_fence(v, AMD_FENCE_PAGE(domid, page));
+            }
             g_hash_table_iter_remove(&iter);
         }
     }

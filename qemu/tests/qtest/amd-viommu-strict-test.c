@@ -30,6 +30,11 @@ static uint64_t vfc_addr(unsigned reg)
     return AMD_VIOMMU_VFC_BASE_DEFAULT + (GID << AMD_VIOMMU_VFC_SHIFT) + reg;
 }
 
+static uint64_t dom_map(void)
+{
+    return AMD_PAS_DOMMAP + ((uint64_t)GID << AMD_PAS_DOMMAP_SHIFT);
+}
+
 static QTestState *qts(QAVGuest *g)
 {
     return g->v->q->qts;
@@ -97,8 +102,12 @@ static void reset_without_wait(QAVGuest *g)
     qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
 }
 
+/* The table got another page; the old one was in use */
 static void pas_flush_without_wait(QAVGuest *g)
 {
+    qav_map_dom(g, 1, 0x50);
+    qamd_map_host(g->v->q, g->v->pas_root, 4, dom_map(), qamd_page(g->v->q), 1,
+                  QAMD_PTE_RW);
     qamd_inv_pages(g->v->q, QAV_PAS_DOMID, 0, QAMD_INV_ALL_ADDR | QAMD_INV_S |
                    QAMD_INV_PDE);
     qav_map_dom(g, 1, 0x50);
@@ -190,11 +199,6 @@ static void backing_not_mapped(QAVGuest *g)
     unmap_leaf(g, AMD_PAS_BACKING, 2);
     qav_flush_pas(g->v);
     qav_vfc_write(g->v, GID, AMD_VFC_EVTB_BASE, 0x1000);
-}
-
-static uint64_t dom_map(void)
-{
-    return AMD_PAS_DOMMAP + ((uint64_t)GID << AMD_PAS_DOMMAP_SHIFT);
 }
 
 static void pas_stale(QAVGuest *g)
@@ -635,6 +639,25 @@ static void check_mistake(const void *arg)
     qav_guest_free(g);
 }
 
+/* A flush for one guest, not yet waited for, is nothing to another one */
+static void test_strict_concurrent(void)
+{
+    QAVGuest *g = qav_guest(qav_up(",strict=on"), GID);
+    QAVGuest *h = qav_guest_alloc(g->v, GID + 1);
+
+    qav_map_dom(g, 1, 0x50);
+    qav_guest_tables(h);
+    qamd_inv_pages(g->v->q, QAV_PAS_DOMID, 0, QAMD_INV_ALL_ADDR | QAMD_INV_S |
+                   QAMD_INV_PDE);
+    qav_map_dom(g, 2, 0x51);
+    qav_reset_cmd(g->v, GID + 1);
+    qav_map_dom(g, 3, 0x52);
+    qav_assert_clean(g->v);
+    qav_stop(g->v);
+    qav_guest_free(g);
+    qav_guest_free(h);
+}
+
 /* What a guest can do must not end a strict run */
 static void test_strict_guest(void)
 {
@@ -708,6 +731,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("/amd-viommu/strict/guest", test_strict_guest);
     qtest_add_func("/amd-viommu/strict/exits", test_strict_exits);
+    qtest_add_func("/amd-viommu/strict/concurrent", test_strict_concurrent);
     qtest_add_func("/amd-viommu/strict/clean-life", test_strict_clean_life);
     return g_test_run();
 }

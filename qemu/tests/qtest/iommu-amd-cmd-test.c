@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "libqtest.h"
 #include "libqos/qos-amd-iommu.h"
+#include "qobject/qdict.h"
 
 #define REG_EFR                 0x30
 #define REG_EFR2                0x1a0
@@ -426,6 +427,18 @@ static void test_southbridge(const void *data)
     qamd_stop(q);
 }
 
+/* Its state is not saved, and it says so before any is lost */
+static void test_no_migration(void)
+{
+    QAMDIOMMU *q = qamd_start("", "");
+    QDict *rsp = qtest_qmp(q->qts, "{ 'execute': 'migrate', 'arguments': "
+                           "{ 'uri': 'exec:cat >/dev/null' } }");
+
+    g_assert_true(qdict_haskey(rsp, "error"));
+    qobject_unref(rsp);
+    qamd_stop(q);
+}
+
 #define DIR                     "/iommu-testdev/amd-cmd/"
 
 #define ADD_TABLE(dir, table, fn)                                           \
@@ -459,6 +472,7 @@ int main(int argc, char **argv)
     qtest_add_func(DIR "knob/corrupt", test_corrupt);
     qtest_add_func(DIR "knob/strict", test_strict);
     qtest_add_func(DIR "knob/surprise-reset", test_surprise_reset);
+    qtest_add_func(DIR "migration", test_no_migration);
     qtest_add_func(DIR "event/overflow", test_overflow);
     qtest_add_func(DIR "event/off", test_event_off);
     qtest_add_data_func(DIR "pci/np-cache", GUINT_TO_POINTER(1),
