@@ -5,9 +5,17 @@
 QOVERLAY=$TOP/qemu
 QSRC_GIT=$B/qemu-src	# git: pristine source, branch "base", and the series on it
 QTREE=$B/qemu-tree	# worktree of it: what is built
-QBUILD=$B/qemu		# objects
-QEMU_BIN=$QBUILD/qemu-system-x86_64
-export QOVERLAY QSRC_GIT QTREE QBUILD QEMU_BIN
+# Objects; x86_64 has the plain name, it is what most suites need
+QARCH=${QARCH:-x86_64}
+QBUILD=$B/qemu
+[ "$QARCH" = x86_64 ] || QBUILD=$QBUILD-$QARCH
+QEMU_BIN=$QBUILD/qemu-system-$QARCH
+export QOVERLAY QSRC_GIT QTREE QARCH QBUILD QEMU_BIN
+
+# qemu_arch_options: what configure wants for this architecture alone
+qemu_arch_options() {
+	[ "$QARCH" != aarch64 ] || echo --enable-fdt=system
+}
 
 # qgit ARG...: git in the QEMU repository with an identity of its own, and
 # commit ids that depend on the content alone
@@ -36,4 +44,21 @@ build_rig_qemu() {
 	"$TOP/scripts/qemu-fetch"
 	"$TOP/scripts/qemu-prepare"
 	"$TOP/scripts/qemu-build" "$@"
+}
+
+# qtest_programs: the qtests that the series brings
+qtest_programs() {
+	qemu_patches | while read -r _p; do patch_new_files "$_p"; done |
+		sed -n 's/^tests\/qtest\/\(.*-test\)\.c$/\1/p' | sort
+}
+
+# qtest_run NAME: its TAP as a KTAP document; nothing of QEMU's chatter
+qtest_run() {
+	echo 'KTAP version 1'
+	_rc=0
+	(cd "$QBUILD" && QTEST_QEMU_BINARY="./${QEMU_BIN##*/}" G_TEST_DBUS_DAEMON='' \
+		timeout 600 "tests/qtest/$1" --tap -k 2>"$B/log/$1.err") \
+		>"$B/log/$1.tap" || _rc=$?
+	grep -E '^(ok |not ok |1\.\.|Bail out!)' "$B/log/$1.tap" || :
+	[ "$_rc" = 0 ] || { sed 's/^/# /' "$B/log/$1.err" | tail -n 20; return 1; }
 }
