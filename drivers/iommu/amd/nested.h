@@ -56,6 +56,7 @@ int amd_viommu_vdevice_init(struct iommufd_vdevice *vdev);
 int amd_iommu_guest_cmd_check(const struct iommu_cmd *cmd);
 void amd_iommu_guest_cmd_set_dev(struct iommu_cmd *cmd, u16 devid, int qdep);
 u16 amd_iommu_guest_domid(struct amd_iommu_viommu *aviommu, u16 gdom_id);
+int amd_iommu_flush_hdom_id(struct amd_iommu *iommu, u16 hdom_id);
 int amd_viommu_cache_invalidate(struct iommufd_viommu *viommu,
 				struct iommu_user_data_array *array);
 

@@ -177,13 +177,43 @@ static int inv_all_of_dev(struct amd_iommu_viommu *aviommu,
 	return inv_iotlb(aviommu, iommu, dev_data, &iotlb);
 }
 
+/*
+ * Whatever the IOMMU has cached for a domain, the guest's tables and stage 2.
+ * GN=0 leaves what is cached of the guest's upper tables alone, by the GPA of
+ * which they are. PASID 0 is the only one: nested devices have no others.
+ */
+static int inv_all_of_domain(struct amd_iommu *iommu, u16 hdom_id)
+{
+	struct iommu_cmd cmd = { {
+		0, FIELD_PREP(GUEST_CMD_OPCODE, CMD_INV_IOMMU_PAGES) | hdom_id,
+		lower_32_bits(ALL_ADDRESSES) | CMD_INV_IOMMU_PAGES_PDE_MASK,
+		upper_32_bits(ALL_ADDRESSES) } };
+	int ret;
+
+	ret = iommu_queue_command(iommu, &cmd);
+	if (ret)
+		return ret;
+	cmd.data[2] |= CMD_INV_IOMMU_PAGES_GN_MASK;
+	return iommu_queue_command(iommu, &cmd);
+}
+
+/**
+ * amd_iommu_flush_hdom_id - Make a host domain ID fit for somebody else
+ * @iommu: the IOMMU of the vIOMMU whose it was
+ * @hdom_id: the ID; no DTE has it any more
+ *
+ * Return: 0, -EIO if the IOMMU does not answer
+ */
+int amd_iommu_flush_hdom_id(struct amd_iommu *iommu, u16 hdom_id)
+{
+	int ret = inv_all_of_domain(iommu, hdom_id);
+
+	return ret ?: iommu_completion_wait(iommu);
+}
+
 /* Everything of this guest, nothing of anybody else */
 static int inv_all(struct amd_iommu_viommu *aviommu, struct amd_iommu *iommu)
 {
-	struct iommu_cmd pages = { {
-		0, FIELD_PREP(GUEST_CMD_OPCODE, CMD_INV_IOMMU_PAGES),
-		lower_32_bits(ALL_ADDRESSES) | CMD_INV_IOMMU_PAGES_PDE_MASK,
-		upper_32_bits(ALL_ADDRESSES) } };
 	struct iommu_dev_data *dev_data;
 	unsigned long id;
 	void *entry;
@@ -193,7 +223,7 @@ static int inv_all(struct amd_iommu_viommu *aviommu, struct amd_iommu *iommu)
 	xa_for_each(&aviommu->gdomid_array, id, entry) {
 		hdom_id = amd_iommu_guest_domid(aviommu, id);
 		if (hdom_id)
-			ret = inv_pages(iommu, &pages, hdom_id);
+			ret = inv_all_of_domain(iommu, hdom_id);
 		if (ret)
 			return ret;
 	}
