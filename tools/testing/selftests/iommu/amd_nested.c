@@ -456,7 +456,8 @@ TEST_F(nested, events_overflow)
 	for (i = 0; i < 40; i++)
 		EXPECT_EQ(-EFAULT, amd_device_dma(&self->setup.dev,
 						  AMD_GVA + AMD_PAGE));
-	/* Room that is made while they still come in is used */
+	/* Room that is made while they still come in would be used */
+	sleep(1);
 	for (i = 0; ; i++) {
 		rc = amd_event_read(self->setup.event_fd, &event);
 		if (rc)
@@ -489,6 +490,124 @@ TEST_F(nested, destroy_in_wrong_order)
 	EXPECT_EQ(0, amd_guest_destroy(guest, self->setup.veventq_id));
 	EXPECT_EQ(0, amd_guest_destroy(guest, guest->viommu_id));
 	EXPECT_EQ(0, amd_guest_destroy(guest, guest->hwpt_id));
+}
+
+/* What the device writes is dirty, through whatever tables it goes */
+
+FIXTURE(dirty)
+{
+	struct amd_setup setup;
+	struct amd_guest *guest;
+	__u64 page;
+	__u32 hwpt_id;
+};
+
+FIXTURE_SETUP(dirty)
+{
+	struct amd_guest *guest = &self->setup.guest;
+	struct amd_tables tables;
+	__u64 dte[4];
+
+	self->guest = guest;
+	self->setup.event_fd = -1;
+	if (amd_guest_init(guest, AMD_RAM_SIZE))
+		SKIP(return, "no /dev/iommu");
+	if (amd_device_open(&self->setup.dev, guest, 0)) {
+		amd_guest_exit(guest);
+		SKIP(return, "no iommu-testdev that VFIO can bind");
+	}
+	if (amd_guest_parent(guest, &self->setup.dev,
+			     IOMMU_HWPT_ALLOC_DIRTY_TRACKING) ||
+	    amd_guest_viommu(guest, &self->setup.dev)) {
+		amd_setup_close(&self->setup);
+		SKIP(return, "the IOMMU has no HDSup");
+	}
+	ASSERT_EQ(0, amd_guest_vdevice(guest, &self->setup.dev, AMD_VIRT_ID,
+				       NULL));
+	ASSERT_EQ(0, amd_tables_init(guest, &tables, 0, 4));
+	self->page = amd_guest_page(guest);
+	ASSERT_EQ(0, amd_tables_map(guest, &tables, AMD_GVA, self->page,
+				    AMD_PTE_W, false));
+	amd_tables_dte(&tables, AMD_DOMID, dte);
+	ASSERT_EQ(0, amd_guest_nested(guest, &self->setup.dev, dte,
+				      &self->hwpt_id));
+}
+
+FIXTURE_TEARDOWN(dirty)
+{
+	amd_setup_close(&self->setup);
+}
+
+static int set_tracking(const struct amd_guest *guest, bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+		.hwpt_id = guest->hwpt_id,
+	};
+
+	return ioctl(guest->iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd) ?
+	       -errno : 0;
+}
+
+/* 1 if the page has become dirty since the last question, or an errno */
+static int is_dirty(const struct amd_guest *guest, __u64 gpa)
+{
+	__u64 bitmap = 0;
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = guest->hwpt_id,
+		.iova = gpa,
+		.length = AMD_PAGE,
+		.page_size = AMD_PAGE,
+		.data = (uintptr_t)&bitmap,
+	};
+
+	if (ioctl(guest->iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd))
+		return -errno;
+	return bitmap & 1;
+}
+
+#define test_dirties()                                             \
+	({                                                         \
+		EXPECT_EQ(0, is_dirty(self->guest, self->page));   \
+		test_dma_at(&self->setup, AMD_GVA, self->page);    \
+		EXPECT_EQ(1, is_dirty(self->guest, self->page));   \
+		EXPECT_EQ(0, is_dirty(self->guest, self->page));   \
+	})
+
+TEST_F(dirty, tracking_before_attach)
+{
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	ASSERT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
+	test_dirties();
+	test_dirties();
+}
+
+TEST_F(dirty, tracking_after_attach)
+{
+	ASSERT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
+	test_dma_at(&self->setup, AMD_GVA, self->page);
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	test_dirties();
+	ASSERT_EQ(0, set_tracking(self->guest, false));
+	test_dma_at(&self->setup, AMD_GVA, self->page);
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	test_dirties();
+}
+
+/* Still on after what the guest does, and after a new top of stage 2 */
+TEST_F(dirty, tracking_stays)
+{
+	ASSERT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	ASSERT_EQ(0, amd_device_attach(&self->setup.dev,
+				       self->guest->hwpt_id));
+	ASSERT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
+	test_dirties();
+	ASSERT_EQ(0, amd_guest_map(self->guest, self->guest->ram, 1ULL << 40,
+				   AMD_PAGE));
+	test_dirties();
 }
 
 TEST_HARNESS_MAIN
