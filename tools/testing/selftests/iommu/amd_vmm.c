@@ -238,7 +238,7 @@ int amd_guest_inv_domain(const struct amd_guest *guest, __u16 domid)
 	return amd_guest_invalidate(guest, &cmd, &num);
 }
 
-/* The next event within a second, or -EAGAIN; -EOVERFLOW if some got lost */
+/* The next event within a second, or -EAGAIN; -EOVERFLOW if the last ones got lost */
 int amd_event_read(int fd, struct amd_event *event)
 {
 	struct {
@@ -258,6 +258,7 @@ int amd_event_read(int fd, struct amd_event *event)
 	if (len != sizeof(buf))
 		return -EIO;
 
+	event->sequence = buf.header.sequence;
 	event->code = buf.data.evt[0] >> 60;
 	event->devid = buf.data.evt[0];
 	event->domid = buf.data.evt[0] >> 32;

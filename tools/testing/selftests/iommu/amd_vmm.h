@@ -133,6 +133,7 @@ int amd_guest_inv_domain(const struct amd_guest *guest, __u16 domid);
 
 /**
  * struct amd_event - An event of the guest's IOMMU, taken apart
+ * @sequence: number of the event, counting those that got lost
  * @code: 1 to 15
  * @devid: device ID
  * @domid: domain ID, or PASID if @gn
@@ -141,6 +142,7 @@ int amd_guest_inv_domain(const struct amd_guest *guest, __u16 domid);
  * @addr: where
  */
 struct amd_event {
+	__u32 sequence;
 	unsigned int code;
 	__u16 devid;
 	__u16 domid;
