@@ -9,6 +9,9 @@ QTREE=$B/qemu-tree	# worktree of it: what is built
 QARCH=${QARCH:-x86_64}
 QBUILD=$B/qemu
 [ "$QARCH" = x86_64 ] || QBUILD=$QBUILD-$QARCH
+# With ASan, LSan and UBSan; of these only the last would go on after a report
+[ -z "${SANITIZE:-}" ] || QBUILD=$QBUILD-san
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
 QEMU_BIN=$QBUILD/qemu-system-$QARCH
 export QOVERLAY QSRC_GIT QTREE QARCH QBUILD QEMU_BIN
 
@@ -37,8 +40,8 @@ patch_new_files() {
 	sed -n '/^diff --git /q; s/^New-file: //p' "$1"
 }
 
-# build_rig_qemu TARGET...: parts of the QEMU of the rig, from wherever things stand;
-# quick when nothing changed
+# build_rig_qemu TARGET...: parts of the QEMU of the rig, from wherever things
+# stand; quick when nothing changed
 build_rig_qemu() {
 	"$TOP/scripts/setup" qemu-build
 	"$TOP/scripts/qemu-fetch"

@@ -111,7 +111,9 @@ static bool walk_now(const uint64_t dte[4], hwaddr addr, hwaddr *spa)
         }
         level = next;
     }
-    size = next == 7 ? PTE_LARGE_PAGE_SIZE(entry) : PTE_LEVEL_PAGE_SIZE(level);
+    /* The flags above the address are no part of the size */
+    size = next == 7 ? PTE_LARGE_PAGE_SIZE(entry & AMDVI_DEV_PT_ROOT_MASK) :
+                       PTE_LEVEL_PAGE_SIZE(level);
     *spa = ((entry & AMDVI_DEV_PT_ROOT_MASK & ~(size - 1)) |
             (addr & (size - 1))) & AMDVI_PAGE_MASK_4K;
     return true;
