@@ -5,8 +5,8 @@
  * Locks, outermost first:
  *   iommu_group->mutex		attach and detach, taken by the core
  *   iommu_dev_data->mutex	writes of ->domain and ->ndom, guest events
- *   protection_domain->lock	DTEs of the devices on its list, ->ndom, the list
- *				of vIOMMUs
+ *   protection_domain->lock	DTEs of the devices on its list, ->ndom, the
+ *				list of vIOMMUs
  *   gdomid_array.xa_lock	guest domain IDs of a vIOMMU
  *   amd_iommu->lock		command ring
  * The xa_lock of iommufd_viommu->vdevs is taken with none of these held but the
@@ -21,8 +21,8 @@
 
 /*
  * Guest domain IDs of one vIOMMU that have a host domain ID. There are 65535 of
- * the latter in the host, one per domain of whatever kind. A guest needs one per
- * device at most; Linux guests share them.
+ * the latter in the host, one per domain of whatever kind. A guest needs one
+ * per device at most; Linux guests share them.
  */
 #define AMD_VIOMMU_MAX_GDOM_IDS		1024
 
@@ -35,13 +35,15 @@
  *
  * Return: true if it does
  */
-static inline bool amd_iommu_gdte_blocks(const struct iommu_hwpt_amd_guest *gdte)
+static inline bool
+amd_iommu_gdte_blocks(const struct iommu_hwpt_amd_guest *gdte)
 {
 	return !(gdte->dte[0] & DTE_FLAG_V) || !(gdte->dte[0] & DTE_FLAG_TV);
 }
 
 /* ATS is on if the guest knows of it, as it has to invalidate the ATC then */
-static inline bool amd_iommu_gdte_wants_ats(const struct iommu_hwpt_amd_guest *gdte)
+static inline bool
+amd_iommu_gdte_wants_ats(const struct iommu_hwpt_amd_guest *gdte)
 {
 	return !amd_iommu_gdte_blocks(gdte) && (gdte->dte[1] & DTE_FLAG_IOTLB);
 }

@@ -45,7 +45,8 @@ static int gdte_validate_stage1(const struct iommu_hwpt_amd_guest *gdte)
 	case GUEST_PGTABLE_4_LEVEL:
 		return 0;
 	case GUEST_PGTABLE_5_LEVEL:
-		return amd_iommu_gpt_level < PAGE_MODE_5_LEVEL ? -EOPNOTSUPP : 0;
+		return amd_iommu_gpt_level < PAGE_MODE_5_LEVEL ?
+		       -EOPNOTSUPP : 0;
 	default:
 		return -EINVAL;
 	}

@@ -171,7 +171,7 @@ int amd_device_open(struct amd_device *dev, const struct amd_guest *guest,
 /* Detaches and unbinds, too */
 void amd_device_close(struct amd_device *dev)
 {
-	munmap((void *)dev->bar, dev->bar_size);
+	munmap(dev->bar, dev->bar_size);
 	close(dev->cdev);
 }
 
@@ -196,12 +196,12 @@ int amd_device_detach(struct amd_device *dev)
 
 static void write_reg(struct amd_device *dev, unsigned int reg, __u32 value)
 {
-	*(volatile __u32 *)(dev->bar + reg) = value;
+	amd_store(dev->bar + reg, value);
 }
 
 static __u32 read_reg(struct amd_device *dev, unsigned int reg)
 {
-	return *(volatile __u32 *)(dev->bar + reg);
+	return amd_load(dev->bar + reg);
 }
 
 /**

@@ -166,7 +166,7 @@ static int attach_and_dma(FIXTURE_DATA(fail_nth) *self, __u32 hwpt_id)
 		return rc;
 	rc = amd_guest_inv_domain(self->guest, AMD_DOMID);
 	stop_nth();
-	amd_word(self->guest, self->page) = 0;
+	amd_clear_word(self->guest, self->page);
 	if (amd_device_dma(&self->setup.dev, AMD_GVA) ||
 	    amd_word(self->guest, self->page) != AMD_DMA_VALUE)
 		rc = -EPROTO;

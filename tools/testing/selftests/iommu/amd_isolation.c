@@ -43,14 +43,14 @@ static int side_init(struct side *side, struct amd_guest *guest,
 /* 0 if DMA arrives at the side's page */
 static int side_dma(struct side *side)
 {
-	volatile __u32 *word = amd_guest_ptr(side->guest, side->page);
+	void *word = amd_guest_ptr(side->guest, side->page);
 	int rc;
 
-	*word = 0;
+	amd_store(word, 0);
 	rc = amd_device_dma(side->dev, AMD_GVA);
 	if (rc)
-		return *word ? -EPROTO : rc;
-	return *word == AMD_DMA_VALUE ? 0 : -EPROTO;
+		return amd_load(word) ? -EPROTO : rc;
+	return amd_load(word) == AMD_DMA_VALUE ? 0 : -EPROTO;
 }
 
 /* One guest with two devices */

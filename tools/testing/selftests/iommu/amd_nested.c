@@ -444,7 +444,6 @@ TEST_F(nested, vdevice_goes_while_attached)
 				       self->guest->hwpt_id));
 	EXPECT_EQ(-ENOENT, amd_device_attach(&self->setup.dev, self->hwpt_id));
 	test_dma_at(&self->setup, self->page, self->page);
-
 }
 
 /*

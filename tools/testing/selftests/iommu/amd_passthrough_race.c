@@ -13,8 +13,8 @@
 
 #include "amd_utils.h"
 
-#define PAGEMAP_PRESENT	(1ULL << 63)
-#define PAGEMAP_PFN	((1ULL << 55) - 1)
+#define PAGEMAP_PRESENT	0x8000000000000000ULL
+#define PAGEMAP_PFN	0x007fffffffffffffULL
 
 /* Host physical address of a page that is not going to move, or 0 */
 static __u64 host_address(void *page)
@@ -56,7 +56,7 @@ FIXTURE(race)
 {
 	struct amd_setup setup;
 	struct amd_guest *guest;
-	volatile __u32 *canary;
+	void *canary;
 	__u64 addr;
 	__u32 hwpt_id[2];
 	__u64 page;
@@ -77,11 +77,11 @@ FIXTURE_SETUP(race)
 	/* In the IOAS, so that it is pinned; the guest does not use it */
 	self->canary = mmap(NULL, AMD_PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)self->canary);
-	*self->canary = 0;
-	ASSERT_EQ(0, amd_guest_map(self->guest, (void *)self->canary,
+	ASSERT_NE(MAP_FAILED, self->canary);
+	amd_store(self->canary, 0);
+	ASSERT_EQ(0, amd_guest_map(self->guest, self->canary,
 				   AMD_RAM_GPA + AMD_RAM_SIZE, AMD_PAGE));
-	self->addr = host_address((void *)self->canary);
+	self->addr = host_address(self->canary);
 	if (!self->addr)
 		SKIP(return, "no /proc/self/pagemap");
 
@@ -115,7 +115,7 @@ TEST_F(race, number_of_levels)
 	writer.stop = 1;
 	pthread_join(thread, NULL);
 
-	EXPECT_EQ(0, *self->canary);
+	EXPECT_EQ(0, amd_load(self->canary));
 	/* It was there, and not always blocked */
 	EXPECT_LT(1000, writer.arrived);
 	EXPECT_EQ(AMD_DMA_VALUE, amd_word(self->guest, self->page));

@@ -10,7 +10,7 @@
 
 #include "amd_utils.h"
 
-#define NUM_GVAS	16	/* addresses that a domain of the guest may map */
+#define NUM_GVAS	16	/* addresses that a domain may map */
 #define NUM_GPAS	8	/* pages of the guest that come and go */
 #define NUM_PAGES	16	/* of memory that may be behind them */
 #define NUM_DOMAINS	2
@@ -18,7 +18,7 @@
 #define NOWHERE		NUM_PAGES
 
 /* Beside what the tables are in, and above the parent's first tables */
-#define GPA_BASE	(1ULL << 33)
+#define GPA_BASE	0x200000000ULL
 
 /**
  * struct domain - A domain of the guest
@@ -71,7 +71,7 @@ static __u16 domid_of(unsigned int i)
 	return AMD_DOMID + i;
 }
 
-static volatile __u32 *word_of(FIXTURE_DATA(random) *self, unsigned int page)
+static void *word_of(FIXTURE_DATA(random) *self, unsigned int page)
 {
 	return self->data + page * AMD_PAGE;
 }
@@ -212,7 +212,7 @@ static int op_memory(FIXTURE_DATA(random) *self)
 	}
 	self->page_of[gpa] = draw(self, NUM_PAGES);
 	return amd_guest_map(self->guest,
-			     (void *)word_of(self, self->page_of[gpa]),
+			     word_of(self, self->page_of[gpa]),
 			     gpa_of(gpa), AMD_PAGE);
 }
 
@@ -253,8 +253,9 @@ static unsigned int expected(FIXTURE_DATA(random) *self, bool nested,
 			     unsigned int addr)
 {
 	unsigned int may, pages = 0, gpa;
+	bool below = self->place >= NESTED;
 
-	if (self->place == DETACHED || nested != (self->place >= NESTED))
+	if (self->place == DETACHED || nested != below)
 		return 1 << NOWHERE;
 	if (nested)
 		may = self->domain[self->place - NESTED].may[addr];
@@ -277,17 +278,19 @@ static int op_dma(FIXTURE_DATA(random) *self)
 	int rc;
 
 	for (page = 0; page < NUM_PAGES; page++)
-		*word_of(self, page) = 0;
+		amd_store(word_of(self, page), 0);
 	rc = amd_device_dma(&self->setup.dev,
 			    nested ? gva_of(addr) : gpa_of(addr));
 	for (page = 0; page < NUM_PAGES; page++)
-		if (*word_of(self, page))
+		if (amd_load(word_of(self, page)))
 			at = page;
 
 	self->dmas++;
 	self->arrived += at != NOWHERE;
 	self->stale += !!(may & (may - 1));
-	if (may & 1 << at && !!rc == (at == NOWHERE))
+	if (at == NOWHERE ? !rc : rc)
+		may = 0;
+	if (may & 1 << at)
 		return 0;
 	printf("# place %u, %s %u: got to %u (%d), not in 0x%x\n", self->place,
 	       nested ? "gva" : "gpa", addr, at, rc, may);

@@ -301,6 +301,7 @@ TEST_F(refuse, nested_data)
 TEST_F(refuse, too_many_domains)
 {
 	static __u32 ids[1024];
+	const __u64 nothing[4] = {};
 	__u32 more;
 	int i;
 
@@ -315,7 +316,7 @@ TEST_F(refuse, too_many_domains)
 	/* One that is there already, or needs none */
 	amd_tables_dte(&self->tables, 7, self->dte);
 	EXPECT_EQ(0, try_dte(self->guest, self->dev, self->dte));
-	EXPECT_EQ(0, try_dte(self->guest, self->dev, (__u64[4]){ 0 }));
+	EXPECT_EQ(0, try_dte(self->guest, self->dev, nothing));
 
 	ASSERT_EQ(0, amd_guest_destroy(self->guest, ids[1023]));
 	amd_tables_dte(&self->tables, 1024, self->dte);
@@ -330,6 +331,7 @@ TEST_F(refuse, too_many_domains)
 
 TEST_F(refuse, attach_without_vdevice)
 {
+	const __u64 blocking[4] = { GDTE_0_V };
 	__u32 nested, blocked;
 
 	ASSERT_EQ(0, amd_guest_nested(self->guest, self->dev, self->dte,
@@ -337,7 +339,7 @@ TEST_F(refuse, attach_without_vdevice)
 	EXPECT_EQ(-ENOENT, amd_device_attach(self->dev, nested));
 	/* Nothing happens for the guest to be told of */
 	ASSERT_EQ(0, amd_guest_nested(self->guest, self->dev,
-				      (__u64[4]){ GDTE_0_V }, &blocked));
+				      blocking, &blocked));
 	EXPECT_EQ(0, amd_device_attach(self->dev, blocked));
 	EXPECT_EQ(-ENOENT, amd_device_attach(self->dev, nested));
 	ASSERT_EQ(0, amd_setup_vdevice(&self->setup));

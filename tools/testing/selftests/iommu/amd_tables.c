@@ -5,9 +5,9 @@
 
 #include "amd_vmm.h"
 
-#define PTE_P		(1ULL << 0)
-#define PTE_U		(1ULL << 2)
-#define PTE_PS		(1ULL << 7)
+#define PTE_P		0x1ULL
+#define PTE_U		0x4ULL
+#define PTE_PS		0x80ULL
 #define PTE_ADDR	0x000ffffffffff000ULL
 
 static __u64 *entry_of(const struct amd_guest *guest, __u64 table,

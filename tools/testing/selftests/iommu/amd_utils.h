@@ -79,7 +79,8 @@ static inline void amd_setup_close(struct amd_setup *setup)
 }
 
 /* The word of the guest at @gpa. The device writes AMD_DMA_VALUE. */
-#define amd_word(guest, gpa) (*(volatile __u32 *)amd_guest_ptr(guest, gpa))
+#define amd_word(guest, gpa) amd_load(amd_guest_ptr(guest, gpa))
+#define amd_clear_word(guest, gpa) amd_store(amd_guest_ptr(guest, gpa), 0)
 
 /* DMA to @addr arrives at @gpa */
 #define test_dma_at(setup, addr, gpa)                                    \
@@ -87,7 +88,7 @@ static inline void amd_setup_close(struct amd_setup *setup)
 		struct amd_setup *__setup = (setup);                     \
 		__u64 __gpa = (gpa);                                     \
 									 \
-		amd_word(&__setup->guest, __gpa) = 0;                    \
+		amd_clear_word(&__setup->guest, __gpa);                   \
 		EXPECT_EQ(0, amd_device_dma(&__setup->dev, addr));       \
 		EXPECT_EQ(AMD_DMA_VALUE, amd_word(&__setup->guest, __gpa)); \
 	})
@@ -98,7 +99,7 @@ static inline void amd_setup_close(struct amd_setup *setup)
 		struct amd_setup *__setup = (setup);               \
 		__u64 __gpa = (gpa);                               \
 								   \
-		amd_word(&__setup->guest, __gpa) = 0;              \
+		amd_clear_word(&__setup->guest, __gpa);             \
 		EXPECT_EQ(-EFAULT, amd_device_dma(&__setup->dev, addr)); \
 		EXPECT_EQ(0, amd_word(&__setup->guest, __gpa));    \
 	})

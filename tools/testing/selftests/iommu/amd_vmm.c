@@ -238,13 +238,13 @@ int amd_guest_inv_domain(const struct amd_guest *guest, __u16 domid)
 	return amd_guest_invalidate(guest, &cmd, &num);
 }
 
-/* The next event within a second, or -EAGAIN; -EOVERFLOW if the last ones got lost */
+/* The next event within a second, -EAGAIN; -EOVERFLOW if the last got lost */
 int amd_event_read(int fd, struct amd_event *event)
 {
 	struct {
 		struct iommufd_vevent_header header;
 		struct iommu_vevent_amd data;
-	} __attribute__((packed)) buf;
+	} buf;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	ssize_t len;
 

@@ -17,16 +17,35 @@
 
 #define AMD_PAGE 4096UL
 
+/*
+ * A word that a device or another process looks at, too, or a register: one
+ * access, in the order of the program.
+ */
+static inline __u32 amd_load(const void *word)
+{
+	__u32 value = __atomic_load_n((const __u32 *)word, __ATOMIC_RELAXED);
+
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return value;
+}
+
+static inline void amd_store(void *word, __u32 value)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n((__u32 *)word, value, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Bits of a guest DTE, by word */
-#define GDTE_0_V		(1ULL << 0)
-#define GDTE_0_TV		(1ULL << 1)
-#define GDTE_0_PPR		(1ULL << 52)
-#define GDTE_0_GIOV		(1ULL << 54)
-#define GDTE_0_GV		(1ULL << 55)
+#define GDTE_0_V		0x1ULL
+#define GDTE_0_TV		0x2ULL
+#define GDTE_0_PPR		0x10000000000000ULL
+#define GDTE_0_GIOV		0x40000000000000ULL
+#define GDTE_0_GV		0x80000000000000ULL
 #define GDTE_0_GLX_SHIFT	56
-#define GDTE_0_IR		(1ULL << 61)
-#define GDTE_0_IW		(1ULL << 62)
-#define GDTE_1_I		(1ULL << 32)
+#define GDTE_0_IR		0x2000000000000000ULL
+#define GDTE_0_IW		0x4000000000000000ULL
+#define GDTE_1_I		0x100000000ULL
 #define GDTE_2_LEVELS_SHIFT	54
 
 /* Where the memory of the guest is in its address space */
@@ -67,7 +86,7 @@ void *amd_guest_ptr(const struct amd_guest *guest, __u64 gpa);
 struct amd_device {
 	int cdev;
 	__u32 dev_id;
-	volatile void *bar;
+	void *bar;
 	size_t bar_size;
 };
 
@@ -110,7 +129,7 @@ struct amd_tables {
 	unsigned int levels;
 };
 
-#define AMD_PTE_W	(1ULL << 1)
+#define AMD_PTE_W	0x2ULL
 
 int amd_tables_init(struct amd_guest *guest, struct amd_tables *tables,
 		    unsigned int glx, unsigned int levels);
