@@ -39,7 +39,7 @@ step_tree() {
 # step_configs ARCH: its config fragments
 step_configs() {
 	case $1 in
-	x86) flavour_configs base ;;
+	x86) echo "$(flavour_configs base) $TOP/configs/kunit.config" ;;
 	arm64) echo "$TOP/configs/arm64.config" ;;
 	esac
 }

@@ -28,7 +28,8 @@ flavour_source() {
 # flavour_configs NAME: its fragments, in the order of merging
 flavour_configs() {
 	echo "$TOP/configs/base.config"
-	[ "$1" != debug ] || echo "$TOP/configs/debug.config"
+	[ "$1" != debug ] ||
+		echo "$TOP/configs/debug.config $TOP/configs/kunit.config"
 }
 
 # tests_flavour NAME: whose test programs run on it. They depend on the source

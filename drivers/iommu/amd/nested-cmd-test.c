@@ -324,6 +324,11 @@ static void cmd_bad_array(struct kunit *test)
 			amd_viommu_cache_invalidate(&guest->aviommu.core,
 						    &array));
 	KUNIT_EXPECT_EQ(test, array.entry_num, 0);
+	/* No entries: it asks whether the type is supported */
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			amd_viommu_cache_invalidate(&guest->aviommu.core,
+						    &array));
+	KUNIT_EXPECT_EQ(test, guest->fake->waits, 0);
 
 	/* An address of the kernel's is none of user space */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
@@ -371,4 +376,3 @@ static struct kunit_suite cmd_suite = {
 };
 
 kunit_test_suite(cmd_suite);
-MODULE_IMPORT_NS("IOMMUFD");

@@ -429,4 +429,3 @@ static struct kunit_suite nested_suite = {
 };
 
 kunit_test_suite(nested_suite);
-MODULE_IMPORT_NS("IOMMUFD");

@@ -35,7 +35,7 @@ static const struct iommu_cmd guest_cmd_allowed[] = {
 		GUEST_CMD_ADDR_LO | GUEST_CMD_PAGES_FLAGS, U32_MAX } },
 	/* Device ID, PASID in three parts, MaxPend, QueueID */
 	[CMD_INV_IOTLB_PAGES] = { {
-		U32_MAX, (u32)~GUEST_CMD_OPCODE,
+		U32_MAX, GENMASK(27, 0),
 		GUEST_CMD_ADDR_LO | GUEST_CMD_IOTLB_FLAGS, U32_MAX } },
 	[CMD_INV_ALL] = { { 0, 0, 0, 0 } },
 };
