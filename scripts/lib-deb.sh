@@ -31,6 +31,8 @@ deb_apt() {
 		-o Dir::Etc::Preferences=- -o Dir::Etc::PreferencesParts=- \
 		-o "Dir::State::Lists=$_dir/lists" \
 		-o "Dir::Cache=$_dir/cache" \
+		${DEB_ARCH:+-o "APT::Architecture=$DEB_ARCH"} \
+		${DEB_ARCH:+-o "APT::Architectures=$DEB_ARCH"} \
 		-o APT::Sandbox::User=root -o APT::Default-Release= "$@"
 }
 
@@ -39,7 +41,8 @@ deb_progress() {
 }
 
 # deb_download DIR PACKAGE: the newest version into DIR, verified by apt's
-# chain of signatures; sets DEB_FILE to its name there
+# chain of signatures; sets DEB_FILE to its name there. DEB_SUITE is the suite,
+# DEB_ARCH the architecture if it is not that of this machine.
 deb_download() {
 	_apt=$1/apt
 	_mirror=$(deb_mirror) ||

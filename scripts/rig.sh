@@ -5,8 +5,9 @@
 
 # The kernels there are: the series, the series with every sanitizer, and the
 # kernel without the series, which the baseline is taken from. "step" is the tree
-# in which the static checks go from patch to patch.
-FLAVOURS='base debug pristine step'
+# in which the static checks go from patch to patch. arm64 and arm64-debug are
+# the first two for the other architecture.
+FLAVOURS='base debug pristine step arm64 arm64-debug'
 
 # need_flavour NAME: stop unless there is such a kernel
 need_flavour() {
@@ -27,9 +28,77 @@ flavour_source() {
 
 # flavour_configs NAME: its fragments, in the order of merging
 flavour_configs() {
-	echo "$TOP/configs/base.config"
-	[ "$1" != debug ] ||
-		echo "$TOP/configs/debug.config $TOP/configs/kunit.config"
+	case $1 in
+	arm64*) echo "$TOP/configs/arm64.config" "$TOP/configs/tegra.config" ;;
+	*) echo "$TOP/configs/base.config" ;;
+	esac
+	case $1 in
+	*debug) echo "$TOP/configs/debug.config" ;;
+	esac
+	# Built for x86 alone
+	[ "$1" != debug ] || echo "$TOP/configs/kunit.config"
+}
+
+# flavour_arch NAME: the architecture as the kernel's Makefile calls it
+flavour_arch() {
+	case $1 in
+	arm64*) echo arm64 ;;
+	*) echo x86_64 ;;
+	esac
+}
+
+# flavour_cross NAME: what stands before the names of its compiler and tools
+flavour_cross() {
+	case $1 in
+	arm64*) echo aarch64-linux-gnu- ;;
+	esac
+}
+
+# flavour_cc NAME: its compiler
+flavour_cc() {
+	case $1 in
+	arm64*) echo "$(flavour_cross "$1")gcc" ;;
+	*) echo "${CC:-gcc}" ;;
+	esac
+}
+
+# flavour_console NAME: what the kernel calls its first serial port
+flavour_console() {
+	case $1 in
+	arm64*) echo ttyAMA0 ;;
+	*) echo ttyS0 ;;
+	esac
+}
+
+# flavour_image NAME: what of its build QEMU boots
+flavour_image() {
+	case $1 in
+	arm64*) echo "$B/kernel/$1/arch/arm64/boot/Image" ;;
+	*) echo "$B/kernel/$1/arch/x86/boot/bzImage" ;;
+	esac
+}
+
+# What the test machines of arm64 need in binary form: package and suite. They
+# are unpacked, not installed.
+ARM64_FOREIGN='busybox-static:bookworm libcap-dev:bookworm'
+ARM64_ROOT=$CACHE/arm64-root
+
+# flavour_root NAME: where the unpacked packages of another architecture are;
+# says nothing for that of this machine. Fetches them if they are not there yet.
+flavour_root() {
+	case $1 in arm64*) ;; *) return 0 ;; esac
+	if [ ! -f "$ARM64_ROOT/complete" ]; then
+		rm -rf "$ARM64_ROOT"
+		mkdir -p "$ARM64_ROOT/deb"
+		for _word in $ARM64_FOREIGN; do
+			# shellcheck disable=SC2034 # lib-deb.sh reads them
+			DEB_ARCH=arm64 DEB_SUITE=${_word#*:}
+			deb_download "$ARM64_ROOT/deb" "${_word%:*}"
+			dpkg-deb -x "$ARM64_ROOT/deb/$DEB_FILE" "$ARM64_ROOT"
+		done
+		: >"$ARM64_ROOT/complete"
+	fi
+	echo "$ARM64_ROOT"
 }
 
 # tests_flavour NAME: whose test programs run on it. They depend on the source
@@ -37,6 +106,7 @@ flavour_configs() {
 tests_flavour() {
 	case $1 in
 	debug) echo base ;;
+	arm64-debug) echo arm64 ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -113,6 +113,7 @@ static void counters_get(Object *obj, Visitor *vis, const char *name,
     visit_u64(vis, "irqs-masked", h->irqs_masked);
     visit_u64(vis, "resets", h->resets);
     visit_u64(vis, "guest-faults", h->guest_faults);
+    visit_u64(vis, "dropped", h->dropped);
     visit_u64(vis, "smmu-commands", h->smmu_commands);
     visit_u64(vis, "smmu-syncs", h->smmu_syncs);
     visit_check_struct(vis, errp);
@@ -208,6 +209,7 @@ static char *first_violation_get(Object *obj, Error **errp)
 
 /*
  * "reset": the CMDQV loses its state behind the driver's back.
+ * "lose": all VINTFs do but that of the host.
  * "error QUEUE BITS": the queue reports these errors, in hexadecimal.
  */
 static void inject_set(Object *obj, const char *str, Error **errp)
@@ -217,11 +219,13 @@ static void inject_set(Object *obj, const char *str, Error **errp)
 
     if (!strcmp(str, "reset")) {
         tegra241_host_reset(h);
+    } else if (!strcmp(str, "lose")) {
+        tegra241_host_lose(h);
     } else if (sscanf(str, "error %x %x", &queue, &bits) == 2 &&
                queue < th_queues(h) && !(bits & ~TH_GERROR_ALL)) {
         tegra241_host_raise(&h->queue[queue], bits);
     } else {
-        error_setg(errp, "expected 'reset' or 'error QUEUE BITS'");
+        error_setg(errp, "expected 'reset', 'lose' or 'error QUEUE BITS'");
     }
 }
 

@@ -52,6 +52,9 @@ void tegra241_host_fault(TegraHost *h, TegraHostVintf *vi,
 {
     if (vi && vi->enabled && !FIELD_EX32(vi->config, TH_VI_CONFIG, HYP_OWN)) {
         h->guest_faults++;
+    } else if (vi && !vi->enabled) {
+        /* Hardware drops it; the driver resets queues before it has them */
+        h->dropped++;
     } else {
         tegra241_host_violation(h, which);
     }
@@ -73,6 +76,35 @@ static void reset_queue(TegraHostQueue *vq)
     vq->q.entry_size = sizeof(Cmd);
 }
 
+static void reset_vintf(TegraHostVintf *vi)
+{
+    vi->config = 0;
+    vi->enabled = false;
+    memset(vi->match, 0, sizeof(vi->match));
+    memset(vi->replace, 0, sizeof(vi->replace));
+}
+
+/*
+ * As after a reset that a driver has repaired for VINTF 0 alone: all others
+ * have lost their state and their queues.
+ */
+void tegra241_host_lose(TegraHost *h)
+{
+    unsigned i;
+
+    for (i = 1; i < th_vintfs(h); i++) {
+        reset_vintf(&h->vintf[i]);
+    }
+    for (i = 0; i < th_queues(h); i++) {
+        if (FIELD_EX32(h->queue[i].alloc, TH_ALLOC, VINTF)) {
+            uint32_t owner = h->queue[i].alloc;
+
+            reset_queue(&h->queue[i]);
+            h->queue[i].alloc = FIELD_DP32(owner, TH_ALLOC, ALLOCATED, 0);
+        }
+    }
+}
+
 /*
  * Firmware of the real machine leaves the CMDQV disabled or enabled; the
  * driver copes with both. Disabled is the state in which a missing write shows.
@@ -85,10 +117,7 @@ void tegra241_host_reset(TegraHost *h)
     h->enabled = false;
     h->int_mask = 0;
     for (i = 0; i < TH_MAX_VINTFS; i++) {
-        h->vintf[i].config = 0;
-        h->vintf[i].enabled = false;
-        memset(h->vintf[i].match, 0, sizeof(h->vintf[i].match));
-        memset(h->vintf[i].replace, 0, sizeof(h->vintf[i].replace));
+        reset_vintf(&h->vintf[i]);
     }
     for (i = 0; i < TH_MAX_QUEUES; i++) {
         reset_queue(&h->queue[i]);

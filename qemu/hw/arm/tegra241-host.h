@@ -178,6 +178,7 @@ typedef struct TegraHost {
     uint64_t irqs_masked;
     uint64_t resets;
     uint64_t guest_faults;  /* what would be a violation of a driver */
+    uint64_t dropped;       /* writes to a VINTF that is not enabled */
     uint64_t smmu_commands; /* of the SMMU's own queue, to compare with */
     uint64_t smmu_syncs;
     uint64_t violations[TH_VIOLATIONS];
@@ -216,6 +217,7 @@ void tegra241_host_fault(TegraHost *h, TegraHostVintf *vi,
                          TegraHostViolation which);
 const char *tegra241_host_violation_name(unsigned which);
 void tegra241_host_reset(TegraHost *h);
+void tegra241_host_lose(TegraHost *h);
 
 /* tegra241-host-regs.c */
 extern const MemoryRegionOps tegra241_host_ops;

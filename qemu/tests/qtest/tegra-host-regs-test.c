@@ -328,6 +328,30 @@ static void test_surprise_reset(void)
     qth_stop(h);
 }
 
+static void test_lose(void)
+{
+    QTegraHost *h = qth_up("");
+    QTegraQueue host, q;
+
+    qth_vintf(h, 0, 0, true);
+    qth_queue(h, &host, 0, 0, 3);
+    qth_queue_enable(&host);
+    qth_guest(h, &q);
+    qth_inject(h, "lose");
+    g_assert_cmphex(qth_read(h, QTH_VINTF(1) + QTH_VI_STATUS), ==, 0);
+    g_assert_cmphex(qth_read(h, QTH_ALLOC(q.index)), ==,
+                    QTH_ALLOC_VAL(1, 0) & ~1);
+    qth_good(&host, QTH_SYNC, 0);
+    /* The driver does not know and takes it down */
+    qth_page0_write(&q, QTH_Q_CONFIG, 0);
+    qth_write(h, QTH_ALLOC(q.index), QTH_ALLOC_VAL(1, 0) & ~1);
+    qth_write(h, QTH_VINTF(1) + QTH_VI_CONFIG, 0);
+    qth_assert_clean(h);
+    qth_guest(h, &q);
+    qth_good(&q, QTH_SYNC, 0);
+    qth_stop(h);
+}
+
 static void test_system_reset(void)
 {
     QTegraHost *h = qth_up("");
@@ -383,6 +407,7 @@ int main(int argc, char **argv)
     qtest_add_func("/tegra-host/knob/queue", test_knob_queue);
     qtest_add_func("/tegra-host/knob/all-ones", test_knob_all_ones);
     qtest_add_func("/tegra-host/reset/surprise", test_surprise_reset);
+    qtest_add_func("/tegra-host/reset/lose", test_lose);
     qtest_add_func("/tegra-host/reset/system", test_system_reset);
     return g_test_run();
 }
