@@ -113,10 +113,15 @@ static inline bool tegra_file_is(const char *bdf, const char *name,
 	return !strncmp(buf, text, strlen(text));
 }
 
+static inline bool tegra_bdf_is_edu(const char *bdf)
+{
+	return tegra_file_is(bdf, "vendor", "0x1234") &&
+	       tegra_file_is(bdf, "device", "0x11e8");
+}
+
 static inline int tegra_is_edu(const struct dirent *ent)
 {
-	return tegra_file_is(ent->d_name, "vendor", "0x1234") &&
-	       tegra_file_is(ent->d_name, "device", "0x11e8");
+	return tegra_bdf_is_edu(ent->d_name);
 }
 
 static inline int tegra_find_bdfs(struct tegra *t)
@@ -512,6 +517,19 @@ static inline int monitor_get(const char *name, char *line, size_t room)
 		 "\"execute\":\"qom-get\",\"arguments\":{" MONITOR_PATH
 		 ",\"property\":\"%s\"}", name);
 	return monitor_call(command, line, room);
+}
+
+/* A property that is a number; -1: none */
+static inline long long monitor_number(const char *property)
+{
+	static const char mark[] = "\"return\": ";
+	static char line[65536];
+	char *at;
+
+	if (monitor_get(property, line, sizeof(line)))
+		return -1;
+	at = strstr(line, mark);
+	return at ? strtoll(at + strlen(mark), NULL, 10) : -1;
 }
 
 /* A member of entry @n of a list, or of the one object with @n 0; -1: none */
