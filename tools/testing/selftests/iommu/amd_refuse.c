@@ -80,10 +80,11 @@ TEST_F(refuse, viommu_data)
 	EXPECT_EQ(0, alloc_viommu(self->guest, self->dev,
 				  IOMMU_VIOMMU_TYPE_AMD, &data,
 				  sizeof(data.amd)));
-	/* Software runs the rings; there is no page to map */
-	EXPECT_EQ(0, data.amd.out_caps);
-	EXPECT_EQ(0, data.amd.out_vfmmio_mmap_offset);
-	EXPECT_EQ(0, data.amd.out_vfmmio_mmap_length);
+	/* If software runs the rings, then there is no page to map */
+	EXPECT_NE(~0U, data.amd.out_caps);
+	EXPECT_EQ(!data.amd.out_caps, !data.amd.out_vfmmio_mmap_offset);
+	EXPECT_EQ(data.amd.out_caps ? AMD_PAGE : 0,
+		  data.amd.out_vfmmio_mmap_length);
 
 	EXPECT_EQ(-EINVAL, alloc_viommu(self->guest, self->dev,
 					IOMMU_VIOMMU_TYPE_AMD, &data,
