@@ -338,7 +338,11 @@ static void instance_finalize(AMDVIState *s)
 
 static uint64_t efr(AMDVIState *s)
 {
-    return s->viommu->enabled ? AMD_VIOMMU_EFR_SUP : 0;
+    if (!s->viommu->enabled) {
+        return 0;
+    }
+    return AMD_VIOMMU_EFR_SUP | (s->viommu->log_b ?
+           AMD_VIOMMU_EFR_DUAL_EVT | AMD_VIOMMU_EFR_DUAL_PPR : 0);
 }
 
 static const AMDViommuOps ops = {

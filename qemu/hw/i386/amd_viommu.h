@@ -106,6 +106,7 @@ struct AMDViommu {
     uint64_t vf_base;
     uint64_t vfc_base;
     bool vsc_present;
+    bool log_b;
     bool vf_enable;
     bool vfc_enable;
     bool vf_all_ones;

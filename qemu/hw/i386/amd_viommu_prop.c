@@ -34,6 +34,8 @@ static const Knob knobs[] = {
          "address of the VFCtrl window; 0: firmware has set none"),
     KNOB("viommu-vsc", "bool", vsc_present, true,
          "the vendor-specific capability is there"),
+    KNOB("viommu-log-b", "bool", log_b, true,
+         "it says that there are second logs, of the host and of guests"),
     KNOB("viommu-vf-enable", "bool", vf_enable, false,
          "enable bit of the VF base; off: all ones"),
     KNOB("viommu-vfc-enable", "bool", vfc_enable, false,

@@ -15,6 +15,8 @@
 
 /* Feature bit and control register of the host MMIO region [several] */
 #define AMD_VIOMMU_EFR_SUP              BIT_ULL(55)
+#define AMD_VIOMMU_EFR_DUAL_PPR         BIT_ULL(24)
+#define AMD_VIOMMU_EFR_DUAL_EVT         BIT_ULL(28)
 #define AMD_VIOMMU_CTRL_VCMD_EN         BIT_ULL(52)
 #define AMD_VIOMMU_CTRL_VIOMMU_EN       BIT_ULL(53)
 #define AMD_VIOMMU_CTRL_GCR3_TRP        BIT_ULL(58)
