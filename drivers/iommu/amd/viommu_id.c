@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest IDs, and device IDs that translate for guests
+ *
+ * A guest ID is good for one IOMMU: everything it selects is. A translate
+ * device ID names an entry of the device table, which all IOMMUs of a PCI
+ * segment share, so it must be free in the segment: no device, no alias and no
+ * other guest has it. A device may show up later that has it by nature. Then
+ * the guest gets another one, see amd_viommu_leave_devid().
+ */
+#define dev_fmt(fmt)	"AMD-Vi: " fmt
+
+#include <linux/bitfield.h>
+#include <linux/pci.h>
+
+#include "amd_iommu.h"
+#include "viommu.h"
+#include "viommu_hooks.h"
+#include "viommu_trace.h"
+
+DEFINE_MUTEX(amd_viommu_guests_mutex);
+DEFINE_XARRAY_ALLOC(amd_viommu_guests);
+
+/* Guests by segment and translate device ID; under amd_viommu_guests_mutex */
+static DEFINE_XARRAY(trans_devids);
+
+/**
+ * amd_viommu_add_guest - Give a guest its ID and make it known
+ * @guest: the guest
+ *
+ * Return: 0, -ENOSPC if all IDs of this IOMMU are taken, -ENOMEM
+ */
+int amd_viommu_add_guest(struct amd_viommu_guest *guest)
+{
+	int gid, ret;
+
+	gid = ida_alloc_range(&guest->hw->gids, VIOMMU_GID_MIN, VIOMMU_GID_MAX,
+			      GFP_KERNEL);
+	if (gid < 0)
+		return gid;
+	guest->gid = gid;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	ret = xa_alloc(&amd_viommu_guests, &guest->index, guest, xa_limit_32b,
+		       GFP_KERNEL);
+	if (ret)
+		ida_free(&guest->hw->gids, gid);
+	return ret < 0 ? -ENOMEM : 0;
+}
+
+/**
+ * amd_viommu_del_guest - Undo amd_viommu_add_guest()
+ * @guest: the guest
+ *
+ * The ID of a guest that hardware did not let go is never used again.
+ */
+void amd_viommu_del_guest(struct amd_viommu_guest *guest)
+{
+	guard(mutex)(&amd_viommu_guests_mutex);
+	xa_erase(&amd_viommu_guests, guest->index);
+	if (!guest->stuck)
+		ida_free(&guest->hw->gids, guest->gid);
+}
+
+/**
+ * amd_viommu_find_guest - Look a guest up
+ * @iommu: the IOMMU
+ * @gid: guest ID
+ *
+ * Return: the guest, good for as long as the caller holds the mutex, or NULL
+ */
+struct amd_viommu_guest *amd_viommu_find_guest(struct amd_iommu *iommu,
+					       u16 gid)
+{
+	struct amd_viommu_guest *guest;
+	unsigned long i;
+
+	lockdep_assert_held(&amd_viommu_guests_mutex);
+	xa_for_each(&amd_viommu_guests, i, guest)
+		if (guest->hw->iommu == iommu && guest->gid == gid)
+			return guest;
+	return NULL;
+}
+
+static unsigned long trans_index(struct amd_iommu *iommu, u16 devid)
+{
+	return PCI_SEG_DEVID_TO_SBDF(iommu->pci_seg->id, devid);
+}
+
+static bool is_special(struct list_head *map, struct amd_iommu *iommu,
+		       u16 devid)
+{
+	struct devid_map *entry;
+
+	list_for_each_entry(entry, map, list)
+		if (entry->devid ==
+		    PCI_SEG_DEVID_TO_SBDF(iommu->pci_seg->id, devid))
+			return true;
+	return false;
+}
+
+/**
+ * amd_viommu_devid_is_free - Has nothing in the segment this ID?
+ * @iommu: an IOMMU of the segment
+ * @devid: the ID
+ *
+ * An ID that a device or an alias has had once counts as taken: their data is
+ * kept for ever.
+ *
+ * Return: true if nothing has
+ */
+bool amd_viommu_devid_is_free(struct amd_iommu *iommu, u16 devid)
+{
+	struct amd_iommu_pci_seg *seg = iommu->pci_seg;
+	struct amd_iommu *other;
+	struct pci_dev *pdev;
+
+	if (!devid || devid > seg->last_bdf || search_dev_data(iommu, devid) ||
+	    seg->irq_lookup_table[devid] || seg->alias_table[devid] != devid ||
+	    is_special(&ioapic_map, iommu, devid) ||
+	    is_special(&hpet_map, iommu, devid))
+		return false;
+	for_each_iommu(other)
+		if (other->pci_seg == seg && other->devid == devid)
+			return false;
+
+	pdev = pci_get_domain_bus_and_slot(seg->id, PCI_BUS_NUM(devid),
+					   devid & 0xff);
+	pci_dev_put(pdev);
+	return !pdev;
+}
+
+/* 0 if there is none. From the end, where devices are rare. */
+static u16 find_free_devid(struct amd_iommu *iommu)
+{
+	u16 devid;
+
+	for (devid = iommu->pci_seg->last_bdf; devid; devid--) {
+		if (!xa_load(&trans_devids, trans_index(iommu, devid)) &&
+		    amd_viommu_devid_is_free(iommu, devid))
+			return devid;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Under the lock of the parent, so that its top is the one of the entry */
+static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
+			   const struct pt_iommu_amdv1_hw_info *pt_info)
+{
+	struct dev_table_entry dte = {};
+
+	amd_viommu_plain_dte(&dte, pt_info, guest->viommu->parent->id);
+	return amd_viommu_set_dte(guest->hw->iommu, devid, &dte);
+}
+
+static int set_trans_devid(struct amd_viommu_guest *guest, u16 devid)
+{
+	struct protection_domain *parent = guest->viommu->parent;
+	struct pt_iommu_amdv1_hw_info pt_info;
+	unsigned long flags;
+	int ret;
+
+	if (!devid)
+		return -ENOSPC;
+	ret = xa_err(xa_store(&trans_devids,
+			      trans_index(guest->hw->iommu, devid), guest,
+			      GFP_KERNEL));
+	if (ret)
+		return ret;
+
+	spin_lock_irqsave(&parent->lock, flags);
+	pt_iommu_amdv1_hw_info(&parent->amdv1, &pt_info);
+	guest->trans_dte = get_dev_table(guest->hw->iommu)[devid];
+	ret = write_trans_dte(guest, devid, &pt_info);
+	guest->trans_devid = devid;
+	guest->trans_set = true;
+	spin_unlock_irqrestore(&parent->lock, flags);
+	return ret;
+}
+
+/*
+ * Hardware does not use the ID any more. If it does not say so, nobody else may:
+ * the ID stays taken, and the entry translates to nothing.
+ */
+static int clear_trans_devid(struct amd_viommu_guest *guest, u16 devid,
+			     const struct dev_table_entry *old)
+{
+	struct amd_iommu *iommu = guest->hw->iommu;
+	int ret = amd_viommu_set_dte(iommu, devid, old);
+
+	if (!ret)
+		xa_erase(&trans_devids, trans_index(iommu, devid));
+	else
+		xa_store(&trans_devids, trans_index(iommu, devid),
+			 XA_ZERO_ENTRY, GFP_ATOMIC);
+	return ret;
+}
+
+/**
+ * amd_viommu_get_trans_devid - Give a guest a translate device ID
+ * @guest: the guest, whose rings are off
+ *
+ * Return: 0, -ENOSPC if no ID is free in the segment, -EIO if the IOMMU does not
+ * answer
+ */
+int amd_viommu_get_trans_devid(struct amd_viommu_guest *guest)
+{
+	u16 devid;
+	int ret;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	devid = find_free_devid(guest->hw->iommu);
+	ret = set_trans_devid(guest, devid);
+	if (!ret)
+		amd_viommu_vfc_write(guest, VFC_MISC,
+				     FIELD_PREP(VFC_TRANS_DEVID, devid));
+	return ret;
+}
+
+/* Nothing writes the entry for another top of the parent any more */
+static struct dev_table_entry release_trans_dte(struct amd_viommu_guest *guest)
+{
+	struct protection_domain *parent = guest->viommu->parent;
+	unsigned long flags;
+
+	spin_lock_irqsave(&parent->lock, flags);
+	guest->trans_set = false;
+	spin_unlock_irqrestore(&parent->lock, flags);
+	guest->trans_devid = 0;
+	return guest->trans_dte;
+}
+
+/**
+ * amd_viommu_put_trans_devid - Take the translate device ID back
+ * @guest: the guest, whose rings are off for good
+ */
+void amd_viommu_put_trans_devid(struct amd_viommu_guest *guest)
+{
+	struct dev_table_entry old;
+	u16 devid;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	devid = guest->trans_devid;
+	if (!devid)
+		return;
+	old = release_trans_dte(guest);
+	clear_trans_devid(guest, devid, &old);
+}
+
+/**
+ * amd_viommu_change_top - The table of a nesting parent has got another top
+ * @pdom: the parent
+ * @top_paddr: its new top
+ * @top_level: and the level of that, less 1
+ *
+ * The lock of the parent is held.
+ */
+void amd_viommu_change_top(struct protection_domain *pdom,
+			   phys_addr_t top_paddr, unsigned int top_level)
+{
+	struct pt_iommu_amdv1_hw_info pt_info = {
+		.host_pt_root = top_paddr,
+		.mode = top_level + 1,
+	};
+	struct amd_iommu_viommu *aviommu;
+
+	list_for_each_entry(aviommu, &pdom->viommu_list, pdom_list) {
+		struct amd_viommu_guest *guest = aviommu->guest;
+
+		if (guest && guest->trans_set)
+			write_trans_dte(guest, guest->trans_devid, &pt_info);
+	}
+}
+
+/* Hardware looks at VFC_MISC with every access to a ring: no need to stop it */
+static bool move_trans(struct amd_viommu_guest *guest, u16 to)
+{
+	struct dev_table_entry old = guest->trans_dte;
+	u16 from = guest->trans_devid;
+
+	if (set_trans_devid(guest, to))
+		return false;
+	amd_viommu_vfc_write(guest, VFC_MISC,
+			     FIELD_PREP(VFC_TRANS_DEVID, to));
+	amd_viommu_remap_dead_devices(guest, to);
+	clear_trans_devid(guest, from, &old);
+	trace_amd_viommu_move_trans(guest, from, to);
+	return true;
+}
+
+/**
+ * amd_viommu_leave_devid - A device has got an ID that a guest may use
+ * @iommu: the IOMMU of the device
+ * @devid: ID of the device or of an alias of it, already in the list of those
+ *
+ * Before the device can do DMA with it. If there is no other ID for the guest,
+ * then its rings stop.
+ */
+void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
+{
+	struct amd_viommu_guest *guest;
+	struct dev_table_entry old;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	guest = xa_load(&trans_devids, trans_index(iommu, devid));
+	if (!guest)
+		return;
+	guard(mutex)(&guest->viommu->core.lock);
+	if (move_trans(guest, find_free_devid(iommu)))
+		return;
+
+	pci_warn(iommu->dev, "guest 0x%04x lost its rings to device %04x:%02x:%02x.%x\n",
+		 guest->gid, iommu->pci_seg->id, PCI_BUS_NUM(devid),
+		 PCI_SLOT(devid), PCI_FUNC(devid));
+	amd_viommu_stop(guest);
+	old = release_trans_dte(guest);
+	clear_trans_devid(guest, devid, &old);
+}

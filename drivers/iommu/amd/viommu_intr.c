@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts for guests
+ *
+ * A guest's rings raise interrupts by extended remapping: the interrupt half of
+ * the IOMMU's own DTE has a table of tables, indexed by type of event and guest
+ * ID. Nobody is known to post them to a vCPU without help of the hypervisor, so
+ * here they all become one interrupt of the host, and the VMM is told. All the
+ * tables of the second level are the same one then, and there is nothing to do
+ * per guest. Posting to a vCPU would give a guest a table of its own.
+ *
+ * inferred: that an entry can be one of a plain interrupt.
+ */
+#include <linux/bitfield.h>
+#include <linux/interrupt.h>
+#include <linux/iommufd.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/pci.h>
+
+#include <asm/apic.h>
+#include <asm/hw_irq.h>
+#include <asm/irqdomain.h>
+
+#include "amd_iommu.h"
+#include "../iommu-pages.h"
+#include "viommu.h"
+#include "viommu_trace.h"
+
+#define EXT_L1_ENTRIES		1024
+#define EXT_L1_USED		512	/* two types of 65536 guest IDs */
+#define EXT_L2_ENTRIES		256
+#define EXT_L1_VALID		BIT_ULL(0)
+#define EXT_L1_LEN		GENMASK_ULL(5, 2)
+#define EXT_L1_LEN_256		8ULL
+#define EXT_INTTABLEN_1024	10ULL
+
+/**
+ * struct amd_viommu_intr - Interrupts of all guests of an IOMMU
+ * @iommu: the IOMMU
+ * @domain: interrupt domain, of one interrupt
+ * @irq: the interrupt
+ * @l1: table of tables, 1024 entries
+ * @l2: table, 256 entries
+ */
+struct amd_viommu_intr {
+	struct amd_iommu *iommu;
+	struct irq_domain *domain;
+	int irq;
+	u64 *l1;
+	struct irte_ga *l2;
+};
+
+static void flush_table(struct amd_iommu *iommu)
+{
+	struct iommu_cmd cmd = { { iommu->devid, CMD_INV_IRT << 28 } };
+
+	if (!iommu_queue_command(iommu, &cmd))
+		iommu_completion_wait(iommu);
+}
+
+static void write_entries(struct amd_viommu_intr *intr,
+			  const struct irq_cfg *cfg)
+{
+	struct irte_ga irte = {};
+	unsigned int i;
+
+	if (cfg) {
+		irte.lo.fields_remap.valid = 1;
+		irte.lo.fields_remap.dm = apic->dest_mode_logical;
+		irte.lo.fields_remap.int_type = APIC_DELIVERY_MODE_FIXED;
+		irte.lo.fields_remap.destination =
+			APICID_TO_IRTE_DEST_LO(cfg->dest_apicid);
+		irte.hi.fields.destination =
+			APICID_TO_IRTE_DEST_HI(cfg->dest_apicid);
+		irte.hi.fields.vector = cfg->vector;
+	}
+	for (i = 0; i < EXT_L2_ENTRIES; i++)
+		arch_cmpxchg128_local(&intr->l2[i].irte, intr->l2[i].irte,
+				      irte.irte);
+	flush_table(intr->iommu);
+}
+
+static int set_affinity(struct irq_data *irqd, const struct cpumask *mask,
+			bool force)
+{
+	struct irq_data *parent = irqd->parent_data;
+	struct irq_cfg *cfg = irqd_cfg(irqd);
+	int ret;
+
+	ret = parent->chip->irq_set_affinity(parent, mask, force);
+	if (ret < 0 || ret == IRQ_SET_MASK_OK_DONE)
+		return ret;
+	write_entries(irqd->chip_data, cfg);
+	vector_schedule_cleanup(cfg);
+	return IRQ_SET_MASK_OK_DONE;
+}
+
+static struct irq_chip intr_chip = {
+	.name = "AMD-Vi-guest",
+	.irq_ack = irq_chip_ack_parent,
+	.irq_retrigger = irq_chip_retrigger_hierarchy,
+	.irq_set_affinity = set_affinity,
+	.flags = IRQCHIP_SKIP_SET_WAKE | IRQCHIP_ONESHOT_SAFE,
+};
+
+static int intr_domain_alloc(struct irq_domain *domain, unsigned int virq,
+			     unsigned int nr_irqs, void *arg)
+{
+	int ret = irq_domain_alloc_irqs_parent(domain, virq, nr_irqs, arg);
+
+	if (ret < 0)
+		return ret;
+	irq_domain_set_info(domain, virq, 0, &intr_chip, domain->host_data,
+			    handle_edge_irq, NULL, "edge");
+	return 0;
+}
+
+static int intr_domain_activate(struct irq_domain *domain,
+				struct irq_data *irqd, bool reserve)
+{
+	write_entries(irqd->chip_data, irqd_cfg(irqd));
+	return 0;
+}
+
+static void intr_domain_deactivate(struct irq_domain *domain,
+				   struct irq_data *irqd)
+{
+	write_entries(irqd->chip_data, NULL);
+}
+
+static const struct irq_domain_ops intr_domain_ops = {
+	.alloc = intr_domain_alloc,
+	.free = irq_domain_free_irqs_top,
+	.activate = intr_domain_activate,
+	.deactivate = intr_domain_deactivate,
+};
+
+static u64 enabled_ints(const struct amd_viommu_guest *guest)
+{
+	u64 ints = 0;
+
+	if (guest->shadow[VFC_CMD / 8] & VFC_CMD_CW_INT_EN)
+		ints |= VF_STATUS_CW_INT;
+	if (guest->shadow[VFC_EVT / 8] & VFC_EVT_INT_EN)
+		ints |= VF_STATUS_EVT_INT;
+	if (guest->shadow[VFC_PPR / 8] & VFC_PPR_INT_EN)
+		ints |= VF_STATUS_PPR_INT;
+	return ints;
+}
+
+/*
+ * Status bits are the guest's to clear. One that is still set may be new or old:
+ * that cannot be told apart, so it is reported.
+ */
+static void report_irq(struct amd_viommu_guest *guest)
+{
+	struct iommu_vevent_amd_irq vevent;
+	u64 status = amd_viommu_vf_read(guest, VF_STATUS);
+
+	if (status == U64_MAX || !(status & enabled_ints(guest)))
+		return;
+	vevent.status = cpu_to_le64(status);
+	atomic64_inc(&guest->irqs);
+	trace_amd_viommu_irq(guest, status);
+	iommufd_viommu_report_event(&guest->viommu->core,
+				    IOMMU_VEVENTQ_TYPE_AMD_IRQ, &vevent,
+				    sizeof(vevent));
+}
+
+static irqreturn_t intr_thread(int irq, void *data)
+{
+	struct amd_viommu_intr *intr = data;
+	struct amd_viommu_guest *guest;
+	unsigned long i;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	xa_for_each(&amd_viommu_guests, i, guest)
+		if (guest->hw->iommu == intr->iommu)
+			report_irq(guest);
+	return IRQ_HANDLED;
+}
+
+static int alloc_tables(struct amd_viommu_intr *intr, int nid)
+{
+	u64 entry;
+	int i;
+
+	intr->l1 = iommu_alloc_pages_node_sz(nid, GFP_KERNEL,
+					     EXT_L1_ENTRIES * sizeof(u64));
+	if (!intr->l1)
+		return -ENOMEM;
+	intr->l2 = iommu_alloc_pages_node_sz(nid, GFP_KERNEL,
+					     EXT_L2_ENTRIES *
+					     sizeof(*intr->l2));
+	if (!intr->l2) {
+		iommu_free_pages(intr->l1);
+		return -ENOMEM;
+	}
+	entry = iommu_virt_to_phys(intr->l2) | EXT_L1_VALID |
+		FIELD_PREP(EXT_L1_LEN, EXT_L1_LEN_256);
+	for (i = 0; i < EXT_L1_USED; i++)
+		intr->l1[i] = entry;
+	return 0;
+}
+
+static int alloc_irq(struct amd_viommu_intr *intr, int nid)
+{
+	struct fwnode_handle *fn;
+	struct irq_alloc_info info;
+	int ret;
+
+	fn = irq_domain_alloc_named_id_fwnode("AMD-Vi-guest",
+					      intr->iommu->index);
+	if (!fn)
+		return -ENOMEM;
+	intr->domain = irq_domain_create_hierarchy(x86_vector_domain, 0, 1, fn,
+						   &intr_domain_ops, intr);
+	if (!intr->domain) {
+		ret = -ENOMEM;
+		goto out_fwnode;
+	}
+
+	init_irq_alloc_info(&info, NULL);
+	info.type = X86_IRQ_ALLOC_TYPE_AMDVI;
+	intr->irq = irq_domain_alloc_irqs(intr->domain, 1, nid, &info);
+	if (intr->irq < 0) {
+		ret = intr->irq;
+		goto out_domain;
+	}
+	ret = request_threaded_irq(intr->irq, NULL, intr_thread, IRQF_ONESHOT,
+				   "AMD-Vi-guest", intr);
+	if (ret)
+		goto out_irq;
+	return 0;
+
+out_irq:
+	irq_domain_free_irqs(intr->irq, 1);
+out_domain:
+	irq_domain_remove(intr->domain);
+out_fwnode:
+	irq_domain_free_fwnode(fn);
+	return ret;
+}
+
+/**
+ * amd_viommu_intr_init - Get ready for interrupts for guests
+ * @hw: the vIOMMU; its DTE is to be written
+ *
+ * For good: an interrupt that is freed removes its files in /proc, and that
+ * warns if there had not been the memory to make one of them.
+ *
+ * Return: 0, -ENOMEM, or the errno of an interrupt that cannot be allocated
+ */
+int amd_viommu_intr_init(struct amd_viommu_hw *hw)
+{
+	struct amd_iommu *iommu = hw->iommu;
+	int nid = dev_to_node(&iommu->dev->dev);
+	struct amd_viommu_intr *intr;
+	int ret;
+
+	if (iommu->viommu_intr)
+		return 0;
+	intr = kzalloc_obj(*intr);
+	if (!intr)
+		return -ENOMEM;
+	intr->iommu = iommu;
+	ret = alloc_tables(intr, nid);
+	if (ret)
+		goto out_free;
+	ret = alloc_irq(intr, nid);
+	if (ret)
+		goto out_tables;
+	iommu->viommu_intr = intr;
+	return 0;
+
+out_tables:
+	iommu_free_pages(intr->l2);
+	iommu_free_pages(intr->l1);
+out_free:
+	kfree(intr);
+	return ret;
+}
+
+/**
+ * amd_viommu_intr_dte - The interrupt half of the IOMMU's own DTE
+ * @hw: the vIOMMU
+ * @old: what it is without
+ *
+ * Return: the quadword
+ */
+u64 amd_viommu_intr_dte(const struct amd_viommu_hw *hw, u64 old)
+{
+	if (!hw->iommu->viommu_intr)
+		return old;
+	return (old & ~DTE_DATA2_INTR_MASK) | DTE_IRQ_REMAP_ENABLE |
+	       EXT_INTTABLEN_1024 << 1 | DTE_IRQ_REMAP_INTCTL |
+	       iommu_virt_to_phys(hw->iommu->viommu_intr->l1);
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the IDs of a guest mean: the DevID and the DomID map of each guest
+ *
+ * The maps are in memory, but in a format that only hardware knows, and written
+ * entry by entry through two registers. No entry can be taken back, as far as
+ * is known: one that is of no use any more has to name something harmless.
+ *
+ * - A device ID that was used and is free again names the translate device of
+ *   this guest: an entry of the device table that no device has.
+ * - All domain IDs that the guest has no domain for name its scratch domain:
+ *   an ID that nothing is tagged with. Hardware logs an error for each command
+ *   with an ID that has no entry, so all of them get one, before the first
+ *   command can be executed. That takes 65536 writes.
+ */
+#include <linux/bitfield.h>
+#include <linux/iommufd.h>
+#include <linux/pci.h>
+
+#include "amd_iommu.h"
+#include "viommu.h"
+#include "viommu_hooks.h"
+#include "viommu_trace.h"
+
+/* Entries of the DomID map that are written without a chance to do others' work */
+#define DOM_MAP_BATCH	256
+
+static u64 dev_map_addr(const struct amd_viommu_guest *guest)
+{
+	return PAS_DEV_MAP + (u64)guest->gid * PAS_DEV_MAP_SIZE;
+}
+
+static u64 dom_map_addr(const struct amd_viommu_guest *guest)
+{
+	return PAS_DOM_MAP + (u64)guest->gid * PAS_DOM_MAP_SIZE;
+}
+
+/**
+ * amd_viommu_maps_init - Give the hardware memory for the maps of a guest
+ * @guest: the guest
+ *
+ * Return: 0, -ENOMEM, -EIO if the IOMMU does not answer
+ */
+int amd_viommu_maps_init(struct amd_viommu_guest *guest)
+{
+	struct amd_viommu_hw *hw = guest->hw;
+	int nid = dev_to_node(&hw->iommu->dev->dev);
+	int ret;
+
+	ret = amd_viommu_mem_alloc(&guest->dev_map, PAS_DEV_MAP_SIZE, nid,
+				   GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret;
+	ret = amd_viommu_mem_alloc(&guest->dom_map, PAS_DOM_MAP_SIZE, nid,
+				   GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto out_dev_mem;
+	ret = amd_viommu_pas_map(hw, dev_map_addr(guest), &guest->dev_map);
+	if (ret)
+		goto out_dom_mem;
+	ret = amd_viommu_pas_map(hw, dom_map_addr(guest), &guest->dom_map);
+	if (ret)
+		goto out_dev_map;
+	return 0;
+
+out_dev_map:
+	amd_viommu_pas_unmap(hw, dev_map_addr(guest), &guest->dev_map);
+out_dom_mem:
+	amd_viommu_mem_free(&guest->dom_map);
+out_dev_mem:
+	amd_viommu_mem_free(&guest->dev_map);
+	return ret;
+}
+
+/**
+ * amd_viommu_maps_exit - Undo amd_viommu_maps_init()
+ * @guest: the guest, whose rings are off for good
+ *
+ * If the IOMMU does not confirm that it has forgotten the memory, then that is
+ * not freed.
+ *
+ * Return: 0, -EIO if the IOMMU does not answer
+ */
+int amd_viommu_maps_exit(struct amd_viommu_guest *guest)
+{
+	struct amd_viommu_hw *hw = guest->hw;
+	int ret;
+
+	ret = amd_viommu_pas_unmap(hw, dom_map_addr(guest), &guest->dom_map);
+	if (!ret)
+		amd_viommu_mem_free(&guest->dom_map);
+	if (!amd_viommu_pas_unmap(hw, dev_map_addr(guest), &guest->dev_map))
+		amd_viommu_mem_free(&guest->dev_map);
+	else
+		ret = -EIO;
+	return ret;
+}
+
+static void write_domain(struct amd_viommu_guest *guest, u16 gdom_id,
+			 u16 hdom_id)
+{
+	amd_viommu_vfc_write(guest, VFC_DOM_MAP,
+			     amd_viommu_vfc_map_entry(gdom_id, hdom_id));
+}
+
+/**
+ * amd_viommu_fill_dom_map - Write an entry for each domain ID of a guest
+ * @guest: the guest
+ *
+ * Before it can execute a command. Sleeps; nested domains may come and go.
+ */
+void amd_viommu_fill_dom_map(struct amd_viommu_guest *guest)
+{
+	struct amd_iommu_viommu *aviommu = guest->viommu;
+	struct guest_domain_mapping_info *info;
+	unsigned long flags;
+	unsigned int id;
+
+	if (guest->dom_map_filled)
+		return;
+
+	for (id = 0; id <= U16_MAX;) {
+		xa_lock_irqsave(&aviommu->gdomid_array, flags);
+		do {
+			info = xa_load(&aviommu->gdomid_array, id);
+			write_domain(guest, id, info && info->hdom_id ?
+				     info->hdom_id : guest->scratch_domid);
+		} while (++id % DOM_MAP_BATCH);
+		xa_unlock_irqrestore(&aviommu->gdomid_array, flags);
+		cond_resched();
+	}
+	guest->dom_map_filled = true;
+}
+
+/**
+ * amd_viommu_map_domain - Say what a domain ID of a guest means
+ * @aviommu: vIOMMU of the guest; may have no hardware
+ * @gdom_id: domain ID of the guest
+ * @hdom_id: that of the host
+ *
+ * Before a DTE has @hdom_id. With the lock of the guest's domain IDs held.
+ */
+void amd_viommu_map_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id,
+			   u16 hdom_id)
+{
+	if (!aviommu->guest)
+		return;
+	write_domain(aviommu->guest, gdom_id, hdom_id);
+	trace_amd_viommu_map_domain(aviommu->guest, gdom_id, hdom_id);
+}
+
+/**
+ * amd_viommu_unmap_domain - Undo amd_viommu_map_domain()
+ * @aviommu: vIOMMU of the guest; may have no hardware
+ * @gdom_id: domain ID of the guest
+ *
+ * When no DTE has the host's ID any more, but before that is flushed. With the
+ * lock of the guest's domain IDs held.
+ */
+void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id)
+{
+	struct amd_viommu_guest *guest = aviommu->guest;
+
+	if (!guest)
+		return;
+	write_domain(guest, gdom_id, guest->scratch_domid);
+	/* The flush must not overtake it */
+	amd_viommu_vfc_read(guest, VFC_DOM_MAP);
+	trace_amd_viommu_map_domain(guest, gdom_id, guest->scratch_domid);
+}
+
+static void write_device(struct amd_viommu_guest *guest, u16 gdev_id,
+			 u16 hdev_id)
+{
+	amd_viommu_vfc_write(guest, VFC_DEV_MAP,
+			     amd_viommu_vfc_map_entry(gdev_id, hdev_id));
+	amd_viommu_vfc_read(guest, VFC_DEV_MAP);
+	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
+}
+
+/*
+ * The device may be attached already, or still be: its DTE follows. If it is
+ * being reset, then it has another DTE for now, and gets this one later.
+ */
+static void set_guest_devid(struct iommu_dev_data *dev_data,
+			    struct amd_iommu_viommu *aviommu, u16 gdev_id)
+{
+	unsigned long flags;
+
+	guard(mutex)(&dev_data->mutex);
+	dev_data->gdev_viommu = aviommu;
+	dev_data->gdev_id = gdev_id;
+	if (!dev_data->ndom)
+		return;
+	spin_lock_irqsave(&dev_data->domain->lock, flags);
+	dev_update_dte(dev_data, true);
+	spin_unlock_irqrestore(&dev_data->domain->lock, flags);
+}
+
+/**
+ * amd_viommu_apply_dte - Let hardware know whose a device is
+ * @dev_data: the device, which has a nested domain
+ * @new: its DTE
+ *
+ * With the lock of the parent held.
+ */
+void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
+			  struct dev_table_entry *new)
+{
+	struct amd_iommu_viommu *aviommu = dev_data->ndom->viommu;
+
+	if (!aviommu->guest || dev_data->gdev_viommu != aviommu)
+		return;
+	new->data[3] |= DTE_VIMU_EN |
+			FIELD_PREP(DTE_GDEV_ID, dev_data->gdev_id) |
+			FIELD_PREP(DTE_GUEST_ID, aviommu->guest->gid);
+}
+
+/**
+ * amd_viommu_remap_dead_devices - Follow a change of the translate device ID
+ * @guest: the guest, with its lock held
+ * @devid: the new ID
+ *
+ * The old one is that of a device now, and not this guest's.
+ */
+void amd_viommu_remap_dead_devices(struct amd_viommu_guest *guest, u16 devid)
+{
+	unsigned long gdev_id;
+	void *entry;
+
+	xa_for_each(&guest->devices, gdev_id, entry)
+		if (xa_to_value(entry) == AMD_VIOMMU_DEAD_DEVICE)
+			write_device(guest, gdev_id, devid);
+}
+
+static void unmap_vdevice(struct iommufd_vdevice *vdev)
+{
+	struct amd_viommu_guest *guest = to_amd_viommu(vdev->viommu)->guest;
+	struct device *dev = iommufd_vdevice_to_device(vdev);
+
+	set_guest_devid(dev_iommu_priv_get(dev), NULL, 0);
+	/* Needs no memory, as there is an entry */
+	xa_store(&guest->devices, vdev->virt_id,
+		 xa_mk_value(AMD_VIOMMU_DEAD_DEVICE), GFP_KERNEL);
+	/* Without a translate device, the guest's commands are off for good */
+	if (guest->trans_devid)
+		write_device(guest, vdev->virt_id, guest->trans_devid);
+}
+
+/**
+ * amd_viommu_map_vdevice - Say what a device ID of a guest means
+ * @vdev: vDEVICE of a vIOMMU that has hardware, checked
+ *
+ * The op to destroy it undoes that. The device may go on under its nested
+ * domain then, but hardware does not take it for the guest's any more.
+ *
+ * Return: 0, -ENOMEM, -EIO if the hardware is gone
+ */
+int amd_viommu_map_vdevice(struct iommufd_vdevice *vdev)
+{
+	struct amd_iommu_viommu *aviommu = to_amd_viommu(vdev->viommu);
+	struct device *dev = iommufd_vdevice_to_device(vdev);
+	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
+	int ret;
+
+	if (amd_viommu_is_gone(aviommu->guest))
+		return -EIO;
+	ret = xa_err(xa_store(&aviommu->guest->devices, vdev->virt_id,
+			      xa_mk_value(dev_data->devid), GFP_KERNEL));
+	if (ret)
+		return ret;
+	write_device(aviommu->guest, vdev->virt_id, dev_data->devid);
+	set_guest_devid(dev_data, aviommu, vdev->virt_id);
+	vdev->destroy = unmap_vdevice;
+	return 0;
+}

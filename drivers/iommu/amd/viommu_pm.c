@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Suspend, resume, and the end of this kernel
+ *
+ * Registers of guests are lost over suspend, or have to be expected to be;
+ * memory is not: maps, rings, tables. So the host's registers come from what was
+ * last written to them, and those of the guest are saved.
+ *
+ * A kernel that follows this one must not find rings running in what is its
+ * memory now, so whoever turns the IOMMU off turns this off before.
+ */
+#include <linux/io-64-nonatomic-lo-hi.h>
+
+#include "amd_iommu.h"
+#include "viommu.h"
+#include "viommu_hooks.h"
+
+static const u8 vf_pointers[] = {
+	VF_CMD_HEAD, VF_CMD_TAIL, VF_EVT_HEAD, VF_EVT_TAIL, VF_PPR_HEAD,
+	VF_PPR_TAIL, VF_EVT_B_HEAD, VF_EVT_B_TAIL, VF_PPR_B_HEAD, VF_PPR_B_TAIL,
+};
+
+/**
+ * amd_viommu_save - Stop a guest and keep its registers
+ * @guest: the guest
+ *
+ * Nothing else runs, nothing can sleep. The host's registers stay in the shadow
+ * as they were: stopping is not what they get when they are restored.
+ */
+void amd_viommu_save(struct amd_viommu_guest *guest)
+{
+	u64 shadow[VFC_NUM_REGS];
+	unsigned int i;
+
+	memcpy(shadow, guest->shadow, sizeof(shadow));
+	amd_viommu_stop(guest);
+	memcpy(guest->shadow, shadow, sizeof(shadow));
+	for (i = 0; i < ARRAY_SIZE(vf_pointers); i++)
+		guest->saved[vf_pointers[i] / 8] =
+			amd_viommu_vf_read(guest, vf_pointers[i]) &
+			VF_PTR_MASK;
+}
+
+/**
+ * amd_viommu_restore - Let a guest go on
+ * @guest: the guest, saved
+ *
+ * Bases and lengths come before the pointers into them, enables after.
+ */
+void amd_viommu_restore(struct amd_viommu_guest *guest)
+{
+	u64 shadow[VFC_NUM_REGS];
+	unsigned int i;
+
+	memcpy(shadow, guest->shadow, sizeof(shadow));
+	if (amd_viommu_reset(guest))
+		guest->stuck = true;
+
+	amd_viommu_vfc_write(guest, VFC_MISC, shadow[VFC_MISC / 8]);
+	amd_viommu_vfc_write(guest, VFC_EVT_B_BASE,
+			     shadow[VFC_EVT_B_BASE / 8]);
+	amd_viommu_vfc_write(guest, VFC_PPR_B_BASE,
+			     shadow[VFC_PPR_B_BASE / 8]);
+	amd_viommu_vfc_write(guest, VFC_CMD,
+			     shadow[VFC_CMD / 8] & ~VFC_CMD_ENABLES);
+	amd_viommu_vfc_write(guest, VFC_EVT,
+			     shadow[VFC_EVT / 8] & ~VFC_EVT_ENABLES);
+	amd_viommu_vfc_write(guest, VFC_PPR,
+			     shadow[VFC_PPR / 8] & ~VFC_PPR_ENABLES);
+	for (i = 0; i < ARRAY_SIZE(vf_pointers); i++)
+		writeq(guest->saved[vf_pointers[i] / 8],
+		       guest->vf + vf_pointers[i]);
+	amd_viommu_vfc_write(guest, VFC_EVT, shadow[VFC_EVT / 8]);
+	amd_viommu_vfc_write(guest, VFC_PPR, shadow[VFC_PPR / 8]);
+	amd_viommu_vfc_write(guest, VFC_CMD, shadow[VFC_CMD / 8]);
+}
+
+/**
+ * amd_viommu_disable - The IOMMU is about to be turned off
+ * @iommu: the IOMMU
+ *
+ * At suspend, shutdown, kexec; also before this kernel has turned it on for the
+ * first time, in case the last one did not turn it off.
+ */
+void amd_viommu_disable(struct amd_iommu *iommu)
+{
+	struct amd_viommu_guest *guest;
+	unsigned long i;
+	u64 control;
+
+	/* Resume turns it off first, too: nothing is left to save then */
+	if (iommu->viommu_hw && !iommu->viommu_hw->suspended) {
+		iommu->viommu_hw->suspended = true;
+		xa_for_each(&amd_viommu_guests, i, guest)
+			if (guest->hw == iommu->viommu_hw)
+				amd_viommu_save(guest);
+	}
+
+	control = readq(iommu->mmio_base + MMIO_CONTROL_OFFSET);
+	if (!(iommu->features & FEATURE_VIOMMU) ||
+	    !(control & CONTROL_VIOMMU_MASK))
+		return;
+	iommu_feature_disable(iommu, CONTROL_VIOMMU_EN);
+	iommu_feature_disable(iommu, CONTROL_VCMD_EN);
+	iommu_feature_disable(iommu, CONTROL_GSTBUF_TRPMODE);
+}
+
+/**
+ * amd_viommu_resume - The IOMMU has been turned on
+ * @iommu: the IOMMU; takes commands
+ *
+ * At boot, too, when there is nothing to resume.
+ */
+void amd_viommu_resume(struct amd_iommu *iommu)
+{
+	struct amd_viommu_guest *guest;
+	unsigned long i;
+
+	if (!iommu->viommu_hw)
+		return;
+	if (amd_viommu_hw_enable(iommu))
+		pr_err("no hardware vIOMMU after resume\n");
+	xa_for_each(&amd_viommu_guests, i, guest)
+		if (guest->hw == iommu->viommu_hw)
+			amd_viommu_restore(guest);
+	iommu->viommu_hw->suspended = false;
+}

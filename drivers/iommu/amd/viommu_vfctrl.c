@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers of a guest, the host's and the guest's, and commands about them
+ */
+#include <linux/bitfield.h>
+#include <linux/delay.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+
+#include "amd_iommu.h"
+#include "viommu.h"
+
+/* A ring that is told to stop has at most a few entries under way */
+#define STOP_TIMEOUT_US		10000
+
+/**
+ * amd_viommu_vfc_map_entry - Build a write to one of the maps
+ * @guest_id: ID of a device or domain in the guest
+ * @host_id: the ID that it means
+ *
+ * Return: value for VFC_DEV_MAP or VFC_DOM_MAP
+ */
+u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id)
+{
+	return VFC_MAP_WRITE | VFC_MAP_VALID |
+	       FIELD_PREP(VFC_MAP_GUEST_ID, guest_id) |
+	       FIELD_PREP(VFC_MAP_HOST_ID, host_id);
+}
+
+/**
+ * amd_viommu_vfc_write - Write a register of the host
+ * @guest: the guest
+ * @reg: offset
+ * @val: value
+ *
+ * Any context. What is written has not arrived before a read.
+ */
+void amd_viommu_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
+			  u64 val)
+{
+	if (reg == VFC_DEV_MAP || reg == VFC_DOM_MAP)
+		atomic64_inc(&guest->map_writes);
+	else
+		guest->shadow[reg / 8] = val;
+	writeq(val, guest->vfc + reg);
+}
+
+u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg)
+{
+	return readq(guest->vfc + reg);
+}
+
+u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg)
+{
+	return readq(guest->vf + reg);
+}
+
+/**
+ * amd_viommu_is_gone - Has the hardware lost what was written to it?
+ * @guest: the guest
+ *
+ * The registers of a device that is not there read as all ones, those of one
+ * that was reset behind our back as 0. The translate device ID is neither, as
+ * long as the guest has one.
+ *
+ * Return: true if nothing can be expected of it
+ */
+bool amd_viommu_is_gone(struct amd_viommu_guest *guest)
+{
+	return amd_viommu_vfc_read(guest, VFC_MISC) !=
+	       guest->shadow[VFC_MISC / 8];
+}
+
+/**
+ * amd_viommu_build_reset - Build the command RESET_VMMIO
+ * @cmd: the command
+ * @gid: guest ID
+ *
+ * All registers of this guest ID, and its command processing. (inferred: "All"
+ * does not mean all guests.)
+ */
+void amd_viommu_build_reset(struct iommu_cmd *cmd, u16 gid)
+{
+	*cmd = (struct iommu_cmd) { {
+		gid | CMD_RESET_VMMIO_ALL | CMD_RESET_VMMIO_VCMD,
+		(u32)CMD_RESET_VMMIO << 28,
+	} };
+}
+
+/**
+ * amd_viommu_reset - Reset all registers of a guest
+ * @guest: the guest
+ *
+ * Return: 0, -EIO if the IOMMU does not answer
+ */
+int amd_viommu_reset(struct amd_viommu_guest *guest)
+{
+	struct amd_iommu *iommu = guest->hw->iommu;
+	struct iommu_cmd cmd;
+
+	memset(guest->shadow, 0, sizeof(guest->shadow));
+	amd_viommu_build_reset(&cmd, guest->gid);
+	return iommu_queue_command(iommu, &cmd) ?:
+	       iommu_completion_wait(iommu);
+}
+
+/**
+ * amd_viommu_wait_stopped - Wait until rings do not run
+ * @guest: the guest
+ * @running: bits of VF_STATUS that have to become 0
+ *
+ * Any context.
+ *
+ * Return: 0, -EIO if they go on
+ */
+int amd_viommu_wait_stopped(struct amd_viommu_guest *guest, u64 running)
+{
+	unsigned int us;
+	u64 status;
+
+	for (us = 0; us < STOP_TIMEOUT_US; us++) {
+		status = amd_viommu_vf_read(guest, VF_STATUS);
+		/* Who is not there does not run either */
+		if (status == U64_MAX && amd_viommu_is_gone(guest))
+			return 0;
+		if (!(status & running))
+			return 0;
+		udelay(1);
+	}
+	return -EIO;
+}
+
+/**
+ * amd_viommu_stop - Stop all rings of a guest
+ * @guest: the guest
+ *
+ * Any context. Base and length stay, so that the rings can go on.
+ */
+void amd_viommu_stop(struct amd_viommu_guest *guest)
+{
+	const u64 *shadow = guest->shadow;
+
+	amd_viommu_vfc_write(guest, VFC_CMD,
+			     shadow[VFC_CMD / 8] & ~VFC_CMD_ENABLES);
+	amd_viommu_vfc_write(guest, VFC_EVT,
+			     shadow[VFC_EVT / 8] & ~VFC_EVT_ENABLES);
+	amd_viommu_vfc_write(guest, VFC_PPR,
+			     shadow[VFC_PPR / 8] & ~VFC_PPR_ENABLES);
+	if (amd_viommu_wait_stopped(guest, VF_STATUS_CMD_RUN |
+				    VF_STATUS_EVT_RUN | VF_STATUS_PPR_RUN))
+		guest->stuck = true;
+}
