@@ -18,6 +18,7 @@
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
 
+/* The list of all guests, and what is in the table below */
 DEFINE_MUTEX(amd_viommu_guests_mutex);
 DEFINE_XARRAY_ALLOC(amd_viommu_guests);
 
