@@ -29,6 +29,7 @@
 #define AMD_VIOMMU_H
 
 #include <linux/idr.h>
+#include <linux/ioport.h>
 #include <linux/mutex.h>
 
 #include "amd_iommu_types.h"
@@ -62,7 +63,9 @@ struct amd_viommu_windows {
  * @iommu: the IOMMU
  * @users: guests; under amd_viommu_hw_mutex
  * @windows: physical bases
- * @vfc: VFCtrl window
+ * @vf_res: VF window, in /proc/iomem
+ * @vfc_res: VFCtrl window, likewise
+ * @vfc: VFCtrl window, mapped
  * @pas: private address space
  * @backing: memory at PAS_BACKING
  * @own_dte: what the DTE of the IOMMU itself was before
@@ -75,6 +78,8 @@ struct amd_viommu_hw {
 	struct amd_iommu *iommu;
 	unsigned int users;
 	struct amd_viommu_windows windows;
+	struct resource vf_res;
+	struct resource vfc_res;
 	void __iomem *vfc;
 	struct protection_domain *pas;
 	struct amd_viommu_mem backing;

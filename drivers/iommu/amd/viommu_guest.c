@@ -101,8 +101,19 @@ static void exit_ids(struct amd_viommu_guest *guest)
 
 /*
  * The IOMMU has the parent's translations cached even if none of its devices
- * are attached to that: the rings are reached by them.
+ * are attached to that: the rings are reached by them. So it is on the list of
+ * those that the parent flushes, and the parent's ID is flushed when it is not
+ * any more.
  */
+static void detach_parent(struct amd_viommu_guest *guest)
+{
+	struct protection_domain *parent = guest->viommu->parent;
+
+	if (amd_iommu_flush_hdom_id(guest->hw->iommu, parent->id))
+		guest->stuck = true;
+	pdom_detach_iommu(guest->hw->iommu, parent);
+}
+
 static int init_hardware(struct amd_viommu_guest *guest)
 {
 	struct amd_iommu *iommu = guest->hw->iommu;
@@ -115,6 +126,8 @@ static int init_hardware(struct amd_viommu_guest *guest)
 	if (ret)
 		goto out_detach;
 	ret = amd_viommu_reset(guest) ?: amd_viommu_get_trans_devid(guest);
+	if (!ret && amd_viommu_is_gone(guest))
+		ret = -EIO;
 	if (ret)
 		goto out_maps;
 	return 0;
@@ -124,7 +137,7 @@ out_maps:
 	if (amd_viommu_maps_exit(guest))
 		guest->stuck = true;
 out_detach:
-	pdom_detach_iommu(iommu, guest->viommu->parent);
+	detach_parent(guest);
 	return ret;
 }
 
@@ -135,7 +148,7 @@ static void exit_hardware(struct amd_viommu_guest *guest)
 	amd_viommu_put_trans_devid(guest);
 	if (amd_viommu_maps_exit(guest))
 		guest->stuck = true;
-	pdom_detach_iommu(guest->hw->iommu, guest->viommu->parent);
+	detach_parent(guest);
 }
 
 static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,

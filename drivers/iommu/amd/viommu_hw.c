@@ -92,24 +92,46 @@ static int read_vsc(struct amd_iommu *iommu,
 	return 0;
 }
 
+/*
+ * As request_mem_region(), which allocates: then "in use" and "no memory" could
+ * not be told apart. Firmware may have reserved the range, that is no use.
+ */
+static bool claim_window(struct resource *res, const char *name,
+			 phys_addr_t base, resource_size_t size)
+{
+	struct resource *child;
+	bool busy;
+
+	*res = DEFINE_RES_MEM_NAMED(base, size, name);
+	res->flags |= IORESOURCE_BUSY;
+	if (insert_resource(&iomem_resource, res))
+		return false;
+	busy = res->parent->flags & IORESOURCE_BUSY;
+	for (child = res->child; child; child = child->sibling)
+		busy |= child->flags & IORESOURCE_BUSY;
+	if (busy)
+		remove_resource(res);
+	return !busy;
+}
+
 static int map_windows(struct amd_viommu_hw *hw)
 {
-	if (!request_mem_region(hw->windows.vf, VF_WINDOW_SIZE,
-				"amd_viommu_vf"))
+	if (!claim_window(&hw->vf_res, "amd_viommu_vf", hw->windows.vf,
+			  VF_WINDOW_SIZE))
 		goto out_complain;
-	if (!request_mem_region(hw->windows.vfc, VFC_WINDOW_SIZE,
-				"amd_viommu_vfctrl"))
+	if (!claim_window(&hw->vfc_res, "amd_viommu_vfctrl", hw->windows.vfc,
+			  VFC_WINDOW_SIZE))
 		goto out_release_vf;
 	hw->vfc = ioremap(hw->windows.vfc, VFC_WINDOW_SIZE);
 	if (hw->vfc)
 		return 0;
 
-	release_mem_region(hw->windows.vfc, VFC_WINDOW_SIZE);
-	release_mem_region(hw->windows.vf, VF_WINDOW_SIZE);
+	remove_resource(&hw->vfc_res);
+	remove_resource(&hw->vf_res);
 	return -ENOMEM;
 
 out_release_vf:
-	release_mem_region(hw->windows.vf, VF_WINDOW_SIZE);
+	remove_resource(&hw->vf_res);
 out_complain:
 	complain(hw->iommu, "its windows are in use");
 	return -ENODEV;
@@ -118,8 +140,8 @@ out_complain:
 static void unmap_windows(struct amd_viommu_hw *hw)
 {
 	iounmap(hw->vfc);
-	release_mem_region(hw->windows.vfc, VFC_WINDOW_SIZE);
-	release_mem_region(hw->windows.vf, VF_WINDOW_SIZE);
+	remove_resource(&hw->vfc_res);
+	remove_resource(&hw->vf_res);
 }
 
 static bool control_is_set(struct amd_iommu *iommu, u64 bits)
@@ -151,6 +173,8 @@ int amd_viommu_hw_enable(struct amd_iommu *iommu)
 	if (!control_is_set(iommu, BIT_ULL(CONTROL_GSTBUF_TRPMODE)))
 		goto out_disable;
 	iommu_feature_enable(iommu, CONTROL_VCMD_EN);
+	if (!control_is_set(iommu, BIT_ULL(CONTROL_VCMD_EN)))
+		goto out_disable;
 	iommu_feature_enable(iommu, CONTROL_VIOMMU_EN);
 	if (control_is_set(iommu, CONTROL_VIOMMU_MASK))
 		return 0;

@@ -1,76 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Every allocation of a VMM's life fails once, on the real driver
- *
- * Needs CONFIG_FAULT_INJECTION with failslab, as iommufd_fail_nth does. After
- * each failure the same sequence has to succeed, so nothing may be left behind.
- */
-#include <fcntl.h>
-#include <stdio.h>
-
-#include "amd_utils.h"
-
-/* Injection points are looked for up to this one */
-#define MAX_NTH 400
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t len = strlen(text);
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, len) != len)
-		len = -errno;
-	close(fd);
-	return len < 0 ? len : 0;
-}
-
-/* Every call may fail, and the log is for splats */
-static int setup_fault_injection(void)
-{
-	int rc;
-
-	rc = write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	if (rc)
-		return rc;
-	write_file("/sys/kernel/debug/failslab/verbose", "0");
-	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	write_file("/sys/kernel/debug/fail_iommufd/verbose", "0");
-	return 0;
-}
-
-/* State of the injection: its file, whether it is on, whether it came to it */
-static int nth_fd = -1;
-static bool armed, injected;
-
-/* The nth next call that can fail does */
-static int start_nth(unsigned int nth)
-{
-	char buf[16];
-	int len = snprintf(buf, sizeof(buf), "%u", nth);
-
-	armed = true;
-	injected = false;
-	return pwrite(nth_fd, buf, len, 0) == len ? 0 : -errno;
-}
-
-/* From here on nothing fails. Turning it off can be what does. */
-static void stop_nth(void)
-{
-	char buf[16] = "";
-
-	if (!armed)
-		return;
-	armed = false;
-	if (pread(nth_fd, buf, sizeof(buf) - 1, 0) < 0)
-		injected = true;
-	else
-		injected = !strtoul(buf, NULL, 10);
-	if (pwrite(nth_fd, "0", 1, 0) != 1)
-		pwrite(nth_fd, "0", 1, 0);
-}
+/* Every allocation of a VMM's life fails once, on the real driver */
+#include "amd_fail_nth.h"
 
 FIXTURE(fail_nth)
 {
@@ -86,8 +16,7 @@ FIXTURE_SETUP(fail_nth)
 
 	if (why)
 		SKIP(return, "%s", why);
-	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (nth_fd < 0 || setup_fault_injection()) {
+	if (setup_fault_injection()) {
 		amd_setup_close(&self->setup);
 		SKIP(return, "no fault injection");
 	}
@@ -104,21 +33,9 @@ FIXTURE_TEARDOWN(fail_nth)
 	amd_setup_close(&self->setup);
 }
 
-/* A sequence: does as much as it can, then undoes all of that */
-typedef int (*sequence)(FIXTURE_DATA(fail_nth) *self);
-
-/* Undoing must not fail, so it is not asked to */
-static int undo(const struct amd_guest *guest, __u32 id, int rc)
+static int viommu_with_data(void *arg)
 {
-	int rc2;
-
-	stop_nth();
-	rc2 = amd_guest_destroy(guest, id);
-	return rc2 ? -EPROTO : rc;
-}
-
-static int viommu_with_data(FIXTURE_DATA(fail_nth) *self)
-{
+	FIXTURE_DATA(fail_nth) *self = arg;
 	struct amd_guest guest = *self->guest;
 	struct iommu_viommu_amd data = {};
 	struct iommu_viommu_alloc cmd = {
@@ -140,8 +57,9 @@ static int viommu_with_data(FIXTURE_DATA(fail_nth) *self)
 	return undo(&guest, guest.hwpt_id, rc);
 }
 
-static int vdevice_and_veventq(FIXTURE_DATA(fail_nth) *self)
+static int vdevice_and_veventq(void *arg)
 {
+	FIXTURE_DATA(fail_nth) *self = arg;
 	__u32 vdevice_id, veventq_id;
 	int rc, fd;
 
@@ -174,8 +92,9 @@ static int attach_and_dma(FIXTURE_DATA(fail_nth) *self, __u32 hwpt_id)
 }
 
 /* From the detached device to DMA and back */
-static int nested_from_detached(FIXTURE_DATA(fail_nth) *self)
+static int nested_from_detached(void *arg)
 {
+	FIXTURE_DATA(fail_nth) *self = arg;
 	__u32 vdevice_id, hwpt_id;
 	__u64 dte[4];
 	int rc;
@@ -196,8 +115,9 @@ static int nested_from_detached(FIXTURE_DATA(fail_nth) *self)
 }
 
 /* The same, where the device was with its parent before and is again */
-static int nested_from_parent(FIXTURE_DATA(fail_nth) *self)
+static int nested_from_parent(void *arg)
 {
+	FIXTURE_DATA(fail_nth) *self = arg;
 	int rc;
 
 	rc = amd_device_attach(&self->setup.dev, self->guest->hwpt_id);
@@ -210,8 +130,9 @@ static int nested_from_parent(FIXTURE_DATA(fail_nth) *self)
 }
 
 /* A top level for stage 2 comes with it */
-static int memory(FIXTURE_DATA(fail_nth) *self)
+static int memory(void *arg)
 {
+	FIXTURE_DATA(fail_nth) *self = arg;
 	const __u64 gpa = 1ULL << 40;
 	int rc, rc2;
 
@@ -225,55 +146,29 @@ static int memory(FIXTURE_DATA(fail_nth) *self)
 	return rc2 && rc2 != -ENOENT ? -EPROTO : rc;
 }
 
-static void sweep(struct __test_metadata *_metadata,
-		  FIXTURE_DATA(fail_nth) *self, const char *name, sequence func)
-{
-	unsigned int nth, failed = 0;
-	int rc = 0;
-
-	/* Whatever is allocated once and for all */
-	ASSERT_EQ(0, func(self));
-	for (nth = 1; nth < MAX_NTH; nth++) {
-		ASSERT_EQ(0, start_nth(nth));
-		rc = func(self);
-		stop_nth();
-		ASSERT_NE(-EPROTO, rc)
-			TH_LOG("point %u", nth);
-		/* Not every failure is one of the caller's */
-		failed += !!rc;
-		ASSERT_EQ(0, func(self))
-			TH_LOG("after point %u", nth);
-		if (!injected && !rc)
-			break;
-	}
-	EXPECT_GT(MAX_NTH, nth);
-	EXPECT_LT(0, failed);
-	printf("# %s: %u injection points, %u errors\n", name, nth - 1, failed);
-}
-
 TEST_F(fail_nth, viommu_with_data)
 {
-	sweep(_metadata, self, "viommu_with_data", viommu_with_data);
+	sweep(_metadata, "viommu_with_data", viommu_with_data, self);
 }
 
 TEST_F(fail_nth, vdevice_and_veventq)
 {
-	sweep(_metadata, self, "vdevice_and_veventq", vdevice_and_veventq);
+	sweep(_metadata, "vdevice_and_veventq", vdevice_and_veventq, self);
 }
 
 TEST_F(fail_nth, nested_from_detached)
 {
-	sweep(_metadata, self, "nested_from_detached", nested_from_detached);
+	sweep(_metadata, "nested_from_detached", nested_from_detached, self);
 }
 
 TEST_F(fail_nth, nested_from_parent)
 {
-	sweep(_metadata, self, "nested_from_parent", nested_from_parent);
+	sweep(_metadata, "nested_from_parent", nested_from_parent, self);
 }
 
 TEST_F(fail_nth, memory)
 {
-	sweep(_metadata, self, "memory", memory);
+	sweep(_metadata, "memory", memory, self);
 }
 
 TEST_HARNESS_MAIN

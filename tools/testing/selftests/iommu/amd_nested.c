@@ -244,6 +244,16 @@ TEST_F(nested, unmap_stage_2_from_detached)
 	test_no_dma_at(&self->setup, AMD_GVA + AMD_PAGE, self->page);
 }
 
+/* 0 is an ID like all others, also when it is not the first of a guest */
+TEST_F(nested, unmap_stage_2_of_domain_id_0)
+{
+	amd_tables_dte(&self->tables, 0, self->dte);
+	test_new_dte(self->dte);
+	test_dma_at(&self->setup, AMD_GVA, self->page);
+	ASSERT_EQ(0, amd_guest_unmap(self->guest, AMD_RAM_GPA, AMD_RAM_SIZE));
+	test_no_dma_at(&self->setup, AMD_GVA, self->page);
+}
+
 /* The guest turns its IOMMU off and on again */
 TEST_F(nested, back_to_the_parent)
 {

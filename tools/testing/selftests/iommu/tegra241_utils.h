@@ -13,11 +13,11 @@
 #include <dirent.h>
 #include <limits.h>
 #include <poll.h>
-#include <termios.h>
 
 #define __EXPORTED_HEADERS__
 #include <linux/vfio.h>
 
+#include "viommu_monitor.h"
 #include "viommu_utils.h"
 
 #define TEGRA IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV
@@ -113,15 +113,10 @@ static inline bool tegra_file_is(const char *bdf, const char *name,
 	return !strncmp(buf, text, strlen(text));
 }
 
-static inline bool tegra_bdf_is_edu(const char *bdf)
-{
-	return tegra_file_is(bdf, "vendor", "0x1234") &&
-	       tegra_file_is(bdf, "device", "0x11e8");
-}
-
 static inline int tegra_is_edu(const struct dirent *ent)
 {
-	return tegra_bdf_is_edu(ent->d_name);
+	return tegra_file_is(ent->d_name, "vendor", "0x1234") &&
+	       tegra_file_is(ent->d_name, "device", "0x11e8");
 }
 
 static inline int tegra_find_bdfs(struct tegra *t)
@@ -408,148 +403,6 @@ static inline __u64 tegra_event(int fd, __u32 *flags)
 	if (flags)
 		*flags = buf.hdr.flags;
 	return buf.event.lvcmdq_err_map[0];
-}
-
-/*
- * The emulated hardware: its monitor is on a serial port. -1 where there is
- * none, as on a real machine.
- */
-#define TEGRA_MONITOR "/dev/ttyS2"
-
-static inline int monitor_open(void)
-{
-	struct termios tio;
-	int fd = open(TEGRA_MONITOR, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	if (tcgetattr(fd, &tio)) {
-		close(fd);
-		return -1;
-	}
-	cfmakeraw(&tio);
-	cfsetspeed(&tio, B115200);
-	tcsetattr(fd, TCSANOW, &tio);
-	tcflush(fd, TCIOFLUSH);
-	return fd;
-}
-
-/*
- * Read lines until one has @mark; false if there is none for five seconds. In
- * large pieces: what the terminal cannot hold is lost.
- */
-static inline bool monitor_line(int fd, const char *mark, char *line,
-				size_t room)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	size_t used = 0;
-
-	while (used < room - 1 && poll(&pfd, 1, 5000) > 0) {
-		ssize_t len = read(fd, line + used, room - 1 - used);
-		char *end;
-
-		if (len <= 0)
-			return false;
-		used += len;
-		line[used] = '\0';
-		while ((end = strchr(line, '\n'))) {
-			*end = '\0';
-			if (strstr(line, mark))
-				return true;
-			used -= end + 1 - line;
-			memmove(line, end + 1, used + 1);
-		}
-	}
-	return false;
-}
-
-/* One command; its answer in @line */
-static inline int monitor_try(const char *command, char *line, size_t room)
-{
-	static int id;
-	char text[512], mark[32];
-	int fd = monitor_open();
-	int rc = -1;
-	int len;
-
-	if (fd < 0)
-		return -1;
-	snprintf(mark, sizeof(mark), "\"id\": %d", ++id);
-	len = snprintf(text, sizeof(text),
-		       "{\"execute\":\"qmp_capabilities\"}\n{%s,\"id\":%d}\n",
-		       command, id);
-	if (write(fd, text, len) == len &&
-	    monitor_line(fd, mark, line, room) && strstr(line, "\"return\""))
-		rc = 0;
-	close(fd);
-	return rc;
-}
-
-/* The line is shared with all that the machine has to say: it may get lost */
-static inline int monitor_call(const char *command, char *line, size_t room)
-{
-	int i;
-
-	for (i = 0; i < 3; i++)
-		if (!monitor_try(command, line, room))
-			return 0;
-	return -1;
-}
-
-#define MONITOR_PATH "\"path\":\"/machine/peripheral/iommu\""
-
-static inline int monitor_set(const char *name, const char *json)
-{
-	char command[256];
-	static char line[65536];
-
-	snprintf(command, sizeof(command),
-		 "\"execute\":\"qom-set\",\"arguments\":{" MONITOR_PATH
-		 ",\"property\":\"%s\",\"value\":%s}", name, json);
-	return monitor_call(command, line, sizeof(line));
-}
-
-static inline int monitor_get(const char *name, char *line, size_t room)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command),
-		 "\"execute\":\"qom-get\",\"arguments\":{" MONITOR_PATH
-		 ",\"property\":\"%s\"}", name);
-	return monitor_call(command, line, room);
-}
-
-/* A property that is a number; -1: none */
-static inline long long monitor_number(const char *property)
-{
-	static const char mark[] = "\"return\": ";
-	static char line[65536];
-	char *at;
-
-	if (monitor_get(property, line, sizeof(line)))
-		return -1;
-	at = strstr(line, mark);
-	return at ? strtoll(at + strlen(mark), NULL, 10) : -1;
-}
-
-/* A member of entry @n of a list, or of the one object with @n 0; -1: none */
-static inline long long monitor_member(const char *property, unsigned int n,
-				       const char *member)
-{
-	static char line[65536];
-	char mark[64];
-	char *at = line;
-
-	if (monitor_get(property, line, sizeof(line)))
-		return -1;
-	at = strstr(line, "\"return\"");
-	for (n++; at && n; n--)
-		at = strchr(at + 1, '{');
-	if (!at)
-		return -1;
-	snprintf(mark, sizeof(mark), "\"%s\": ", member);
-	at = strstr(at, mark);
-	return at ? strtoll(at + strlen(mark), NULL, 10) : -1;
 }
 
 #endif
