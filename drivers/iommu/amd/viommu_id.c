@@ -117,7 +117,8 @@ bool amd_viommu_devid_is_free(struct amd_iommu *iommu, u16 devid)
 	struct pci_dev *pdev;
 
 	if (!devid || devid > seg->last_bdf || search_dev_data(iommu, devid) ||
-	    seg->irq_lookup_table[devid] || seg->alias_table[devid] != devid ||
+	    seg->alias_table[devid] != devid ||
+	    (seg->irq_lookup_table && seg->irq_lookup_table[devid]) ||
 	    is_special(&ioapic_map, iommu, devid) ||
 	    is_special(&hpet_map, iommu, devid))
 		return false;
@@ -155,31 +156,6 @@ static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
 	return amd_viommu_set_dte(guest->hw->iommu, devid, &dte);
 }
 
-static int set_trans_devid(struct amd_viommu_guest *guest, u16 devid)
-{
-	struct protection_domain *parent = guest->viommu->parent;
-	struct pt_iommu_amdv1_hw_info pt_info;
-	unsigned long flags;
-	int ret;
-
-	if (!devid)
-		return -ENOSPC;
-	ret = xa_err(xa_store(&trans_devids,
-			      trans_index(guest->hw->iommu, devid), guest,
-			      GFP_KERNEL));
-	if (ret)
-		return ret;
-
-	spin_lock_irqsave(&parent->lock, flags);
-	pt_iommu_amdv1_hw_info(&parent->amdv1, &pt_info);
-	guest->trans_dte = get_dev_table(guest->hw->iommu)[devid];
-	ret = write_trans_dte(guest, devid, &pt_info);
-	guest->trans_devid = devid;
-	guest->trans_set = true;
-	spin_unlock_irqrestore(&parent->lock, flags);
-	return ret;
-}
-
 /*
  * Hardware does not use the ID any more. If it does not say so, nobody else may:
  * the ID stays taken, and the entry translates to nothing.
@@ -194,7 +170,39 @@ static int clear_trans_devid(struct amd_viommu_guest *guest, u16 devid,
 		xa_erase(&trans_devids, trans_index(iommu, devid));
 	else
 		xa_store(&trans_devids, trans_index(iommu, devid),
-			 XA_ZERO_ENTRY, GFP_ATOMIC);
+			 xa_mk_value(devid), GFP_ATOMIC);
+	return ret;
+}
+
+static int set_trans_devid(struct amd_viommu_guest *guest, u16 devid)
+{
+	struct protection_domain *parent = guest->viommu->parent;
+	struct pt_iommu_amdv1_hw_info pt_info;
+	struct dev_table_entry old;
+	unsigned long flags;
+	int ret;
+
+	if (!devid)
+		return -ENOSPC;
+	ret = xa_err(xa_store(&trans_devids,
+			      trans_index(guest->hw->iommu, devid), guest,
+			      GFP_KERNEL));
+	if (ret)
+		return ret;
+
+	spin_lock_irqsave(&parent->lock, flags);
+	pt_iommu_amdv1_hw_info(&parent->amdv1, &pt_info);
+	old = get_dev_table(guest->hw->iommu)[devid];
+	ret = write_trans_dte(guest, devid, &pt_info);
+	if (!ret) {
+		guest->trans_dte = old;
+		guest->trans_devid = devid;
+		guest->trans_set = true;
+	}
+	spin_unlock_irqrestore(&parent->lock, flags);
+	/* Without an answer the guest stays with what it had */
+	if (ret)
+		clear_trans_devid(guest, devid, &old);
 	return ret;
 }
 
@@ -284,6 +292,8 @@ static bool move_trans(struct amd_viommu_guest *guest, u16 to)
 		return false;
 	amd_viommu_vfc_write(guest, VFC_MISC,
 			     FIELD_PREP(VFC_TRANS_DEVID, to));
+	/* Nobody uses the old entry before it goes */
+	amd_viommu_vfc_read(guest, VFC_MISC);
 	amd_viommu_remap_dead_devices(guest, to);
 	clear_trans_devid(guest, from, &old);
 	trace_amd_viommu_move_trans(guest, from, to);
@@ -305,7 +315,8 @@ void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 
 	guard(mutex)(&amd_viommu_guests_mutex);
 	guest = xa_load(&trans_devids, trans_index(iommu, devid));
-	if (!guest)
+	/* A value: no guest has it, but nobody knows whether hardware uses it */
+	if (!guest || xa_is_value(guest))
 		return;
 	guard(mutex)(&guest->viommu->core.lock);
 	if (move_trans(guest, find_free_devid(iommu)))

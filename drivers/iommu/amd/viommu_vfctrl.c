@@ -2,6 +2,7 @@
 /*
  * Registers of a guest, the host's and the guest's, and commands about them
  */
+#include <kunit/static_stub.h>
 #include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -41,16 +42,20 @@ void amd_viommu_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 		atomic64_inc(&guest->map_writes);
 	else
 		guest->shadow[reg / 8] = val;
+
+	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vfc_write, guest, reg, val);
 	writeq(val, guest->vfc + reg);
 }
 
 u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg)
 {
+	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vfc_read, guest, reg);
 	return readq(guest->vfc + reg);
 }
 
 u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg)
 {
+	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vf_read, guest, reg);
 	return readq(guest->vf + reg);
 }
 
