@@ -256,6 +256,7 @@ static u64 stops(const struct amd_viommu_guest *guest, const u64 *regs)
 static int set_control(struct amd_viommu_guest *guest, u64 control)
 {
 	u64 regs[VFC_NUM_REGS], running;
+	bool enable;
 	int ret;
 
 	ret = amd_viommu_control_check(control, guest->hw->iommu->features,
@@ -271,9 +272,14 @@ static int set_control(struct amd_viommu_guest *guest, u64 control)
 		amd_viommu_fill_dom_map(guest);
 
 	running = stops(guest, regs);
-	amd_viommu_vfc_write(guest, VFC_CMD, regs[VFC_CMD / 8]);
+	/* What a command does wrong is for the log, so that is on meanwhile */
+	enable = regs[VFC_CMD / 8] & VFC_CMD_EN;
+	if (!enable)
+		amd_viommu_vfc_write(guest, VFC_CMD, regs[VFC_CMD / 8]);
 	amd_viommu_vfc_write(guest, VFC_EVT, regs[VFC_EVT / 8]);
 	amd_viommu_vfc_write(guest, VFC_PPR, regs[VFC_PPR / 8]);
+	if (enable)
+		amd_viommu_vfc_write(guest, VFC_CMD, regs[VFC_CMD / 8]);
 	if (!running)
 		return 0;
 	/* They are off, but may go on with what they have begun, for ever */

@@ -151,6 +151,17 @@ static void exit_hardware(struct amd_viommu_guest *guest)
 	detach_parent(guest);
 }
 
+/* The table of the parent finds the guest by that, see amd_viommu_change_top() */
+static void set_guest(struct amd_iommu_viommu *aviommu,
+		      struct amd_viommu_guest *guest)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&aviommu->parent->lock, flags);
+	aviommu->guest = guest;
+	spin_unlock_irqrestore(&aviommu->parent->lock, flags);
+}
+
 static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 					  struct amd_viommu_hw *hw)
 {
@@ -168,6 +179,8 @@ static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 	ret = init_ids(guest);
 	if (ret)
 		goto out_free;
+	/* Before there is a DTE that has the top of the parent in it */
+	set_guest(aviommu, guest);
 	ret = init_hardware(guest);
 	if (ret)
 		goto out_ids;
@@ -180,21 +193,11 @@ static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 out_hardware:
 	exit_hardware(guest);
 out_ids:
+	set_guest(aviommu, NULL);
 	exit_ids(guest);
 out_free:
 	kfree(guest);
 	return ERR_PTR(ret);
-}
-
-/* The table of the parent has its own reference to the guest, see change_top */
-static void set_guest(struct amd_iommu_viommu *aviommu,
-		      struct amd_viommu_guest *guest)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&aviommu->parent->lock, flags);
-	aviommu->guest = guest;
-	spin_unlock_irqrestore(&aviommu->parent->lock, flags);
 }
 
 /**
@@ -224,7 +227,6 @@ int amd_viommu_guest_create(struct amd_iommu_viommu *aviommu,
 		return PTR_ERR(guest);
 	}
 
-	set_guest(aviommu, guest);
 	amd_viommu_debugfs_add(guest);
 	trace_amd_viommu_guest(guest, true);
 	data->out_caps = guest->caps;

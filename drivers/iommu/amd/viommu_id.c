@@ -53,7 +53,8 @@ int amd_viommu_add_guest(struct amd_viommu_guest *guest)
  * amd_viommu_del_guest - Undo amd_viommu_add_guest()
  * @guest: the guest
  *
- * The ID of a guest that hardware did not let go is never used again.
+ * The ID of a guest that hardware did not let go is not used again before all of
+ * the vIOMMU has been off.
  */
 void amd_viommu_del_guest(struct amd_viommu_guest *guest)
 {

@@ -156,9 +156,14 @@ static u64 enabled_ints(const struct amd_viommu_guest *guest)
 static void report_irq(struct amd_viommu_guest *guest)
 {
 	struct iommu_vevent_amd_irq vevent;
-	u64 status = amd_viommu_vf_read(guest, VF_STATUS);
+	u64 ints = enabled_ints(guest);
+	u64 status;
 
-	if (status == U64_MAX || !(status & enabled_ints(guest)))
+	/* Nor has one that is being set up a page to look at */
+	if (!ints)
+		return;
+	status = amd_viommu_vf_read(guest, VF_STATUS);
+	if (status == U64_MAX || !(status & ints))
 		return;
 	vevent.status = cpu_to_le64(status);
 	atomic64_inc(&guest->irqs);

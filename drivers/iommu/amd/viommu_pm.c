@@ -92,7 +92,7 @@ void amd_viommu_disable(struct amd_iommu *iommu)
 	if (iommu->viommu_hw && !iommu->viommu_hw->suspended) {
 		iommu->viommu_hw->suspended = true;
 		xa_for_each(&amd_viommu_guests, i, guest)
-			if (guest->hw == iommu->viommu_hw)
+			if (guest->hw == iommu->viommu_hw && guest->vf)
 				amd_viommu_save(guest);
 	}
 
@@ -115,13 +115,20 @@ void amd_viommu_resume(struct amd_iommu *iommu)
 {
 	struct amd_viommu_guest *guest;
 	unsigned long i;
+	int off;
 
 	if (!iommu->viommu_hw)
 		return;
-	if (amd_viommu_hw_enable(iommu))
+	off = amd_viommu_hw_enable(iommu);
+	if (off)
 		pr_err("no hardware vIOMMU after resume\n");
-	xa_for_each(&amd_viommu_guests, i, guest)
-		if (guest->hw == iommu->viommu_hw)
+	xa_for_each(&amd_viommu_guests, i, guest) {
+		if (guest->hw != iommu->viommu_hw || !guest->vf)
+			continue;
+		if (off)
+			guest->stuck = true;
+		else
 			amd_viommu_restore(guest);
+	}
 	iommu->viommu_hw->suspended = false;
 }
