@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help run test stress series baseline shell refresh clean
 
 help:    ; @sed -n 's/^\#\# //p' Makefile
-run:     ; @scripts/run
+run:     ; @scripts/run $(DEMO)
 test:    ; @scripts/test $(T)
 stress:  ; @scripts/stress $(ROUNDS)
 series:  ; @scripts/series
@@ -14,7 +14,8 @@ shell:   ; @scripts/shell
 refresh: ; @scripts/refresh
 clean:   ; @rm -rf build
 
-## make run              build all, boot, show the queues at work, report
+## make run              build all, boot, show the AMD vIOMMU at work on its model,
+##                       report; DEMO=mock shows the mock driver
 ## make test             all suites; T="mock debug" for these only
 ## make stress           the stress test alone, ROUNDS=1000000 rounds of it
 ## make series           write the patch series to build/series and check it
