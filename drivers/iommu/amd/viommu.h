@@ -20,7 +20,7 @@
  *   amd_viommu_guests_mutex	the list of all guests, translate device IDs
  *   iommufd_viommu->lock	rings and enables of a guest, its vDEVICEs
  *   iommu_dev_data->mutex	guest IDs in DTEs
- *   protection_domain->lock	DTE of the translate device, with the parent's top
+ *   protection_domain->lock	DTE of the translate device, the parent's top
  *   gdomid_array.xa_lock	domain IDs in the map
  *   amd_iommu->lock		command ring
  * Suspend takes none: nothing else runs then.

@@ -3,10 +3,10 @@
  * Events of the host's log that hardware reports about guests
  *
  * Faults of a guest's devices go to the guest's log without the host, or, if
- * they are of stage 2, are handled as without hardware (nested_event.c). Here is
- * what is about the guest itself: a ring that is nowhere, a command that names
- * what there is not, hardware that fails. A guest can cause the first two as
- * often as it likes.
+ * they are of stage 2, are handled as without hardware (nested_event.c). Here
+ * is what is about the guest itself: a ring that is nowhere, a command that
+ * names what there is not, hardware that fails. A guest can cause the first two
+ * as often as it likes.
  */
 #define dev_fmt(fmt)	"AMD-Vi: " fmt
 
@@ -76,8 +76,8 @@ void amd_viommu_event_translate(const u32 event[4],
  * @event: the entry
  *
  * From the threaded interrupt handler. The host logs it, too, but for commands
- * of guests: they have the address that a guest knows them by, at which the host
- * must not look for them.
+ * of guests: they have the address that a guest knows them by, at which the
+ * host must not look for them.
  *
  * Return: false if the host should log it
  */

@@ -151,7 +151,7 @@ static void exit_hardware(struct amd_viommu_guest *guest)
 	detach_parent(guest);
 }
 
-/* The table of the parent finds the guest by that, see amd_viommu_change_top() */
+/* amd_viommu_change_top() finds the guest by that */
 static void set_guest(struct amd_iommu_viommu *aviommu,
 		      struct amd_viommu_guest *guest)
 {

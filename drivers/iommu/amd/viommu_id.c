@@ -53,8 +53,8 @@ int amd_viommu_add_guest(struct amd_viommu_guest *guest)
  * amd_viommu_del_guest - Undo amd_viommu_add_guest()
  * @guest: the guest
  *
- * The ID of a guest that hardware did not let go is not used again before all of
- * the vIOMMU has been off.
+ * The ID of a guest that hardware did not let go is not used again before all
+ * of the vIOMMU has been off.
  */
 void amd_viommu_del_guest(struct amd_viommu_guest *guest)
 {
@@ -158,8 +158,8 @@ static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
 }
 
 /*
- * Hardware does not use the ID any more. If it does not say so, nobody else may:
- * the ID stays taken, and the entry translates to nothing.
+ * Hardware does not use the ID any more. If it does not say so, nobody else
+ * may: the ID stays taken, and the entry translates to nothing.
  */
 static int clear_trans_devid(struct amd_viommu_guest *guest, u16 devid,
 			     const struct dev_table_entry *old)
@@ -211,8 +211,8 @@ static int set_trans_devid(struct amd_viommu_guest *guest, u16 devid)
  * amd_viommu_get_trans_devid - Give a guest a translate device ID
  * @guest: the guest, whose rings are off
  *
- * Return: 0, -ENOSPC if no ID is free in the segment, -EIO if the IOMMU does not
- * answer
+ * Return: 0, -ENOSPC if no ID is free in the segment, -EIO if the IOMMU does
+ * not answer
  */
 int amd_viommu_get_trans_devid(struct amd_viommu_guest *guest)
 {
@@ -316,7 +316,7 @@ void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 
 	guard(mutex)(&amd_viommu_guests_mutex);
 	guest = xa_load(&trans_devids, trans_index(iommu, devid));
-	/* A value: no guest has it, but nobody knows whether hardware uses it */
+	/* A value: no guest has it, but hardware may be using it */
 	if (!guest || xa_is_value(guest))
 		return;
 	guard(mutex)(&guest->viommu->core.lock);

@@ -150,8 +150,8 @@ static u64 enabled_ints(const struct amd_viommu_guest *guest)
 }
 
 /*
- * Status bits are the guest's to clear. One that is still set may be new or old:
- * that cannot be told apart, so it is reported.
+ * Status bits are the guest's to clear. One that is still set may be new or
+ * old: that cannot be told apart, so it is reported.
  */
 static void report_irq(struct amd_viommu_guest *guest)
 {

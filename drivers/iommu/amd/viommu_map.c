@@ -22,7 +22,7 @@
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
 
-/* Entries of the DomID map that are written without a chance to do others' work */
+/* Entries of the DomID map that are written without letting others run */
 #define DOM_MAP_BATCH	256
 
 static u64 dev_map_addr(const struct amd_viommu_guest *guest)

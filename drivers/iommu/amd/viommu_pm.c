@@ -3,8 +3,8 @@
  * Suspend, resume, and the end of this kernel
  *
  * Registers of guests are lost over suspend, or have to be expected to be;
- * memory is not: maps, rings, tables. So the host's registers come from what was
- * last written to them, and those of the guest are saved.
+ * memory is not: maps, rings, tables. So the host's registers come from what
+ * was last written to them, and those of the guest are saved.
  *
  * A kernel that follows this one must not find rings running in what is its
  * memory now, so whoever turns the IOMMU off turns this off before.

@@ -2,8 +2,8 @@
 /*
  * Trace points of the AMD hardware vIOMMU
  *
- * All of them name the guest: segment and device ID of its IOMMU, as one number,
- * and the guest ID, after which its directory in debugfs is called.
+ * All of them name the guest: segment and device ID of its IOMMU, as one
+ * number, and the guest ID, after which its directory in debugfs is called.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM amd_viommu
@@ -18,7 +18,7 @@
 #ifndef AMD_VIOMMU_TRACE_ONCE
 #define AMD_VIOMMU_TRACE_ONCE
 static inline u32
-amd_viommu_trace_iommu(const struct amd_viommu_guest *guest)
+viommu_trace_iommu(const struct amd_viommu_guest *guest)
 {
 	return PCI_SEG_DEVID_TO_SBDF(guest->hw->iommu->pci_seg->id,
 				     guest->hw->iommu->devid);
@@ -32,7 +32,7 @@ TRACE_EVENT(amd_viommu_guest,
 			     __field(u16, gid)
 			     __field(bool, create)
 			     __field(bool, stuck)),
-	    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+	    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 			   __entry->gid = guest->gid;
 			   __entry->create = create;
 			   __entry->stuck = guest->stuck;),
@@ -49,7 +49,7 @@ DECLARE_EVENT_CLASS(amd_viommu_map,
 				     __field(u16, gid)
 				     __field(u16, from)
 				     __field(u16, to)),
-		    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+		    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 				   __entry->gid = guest->gid;
 				   __entry->from = from;
 				   __entry->to = to;),
@@ -85,7 +85,7 @@ TRACE_EVENT(amd_viommu_queue,
 			     __field(unsigned int, ring)
 			     __field(u64, base)
 			     __field(u64, length)),
-	    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+	    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 			   __entry->gid = guest->gid;
 			   __entry->ring = ring;
 			   __entry->base = base;
@@ -111,7 +111,7 @@ TRACE_EVENT(amd_viommu_command,
 			     __field(bool, set)
 			     __field(u64, value)
 			     __field(int, ret)),
-	    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+	    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 			   __entry->gid = guest->gid;
 			   __entry->index = index;
 			   __entry->set = set;
@@ -129,7 +129,7 @@ TRACE_EVENT(amd_viommu_event,
 	    TP_STRUCT__entry(__field(u32, iommu)
 			     __field(u16, gid)
 			     __array(u32, event, 4)),
-	    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+	    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 			   __entry->gid = guest->gid;
 			   memcpy(__entry->event, event, 16);),
 	    TP_printk("iommu=%08x guest=0x%04x %08x %08x %08x %08x",
@@ -144,7 +144,7 @@ TRACE_EVENT(amd_viommu_irq,
 	    TP_STRUCT__entry(__field(u32, iommu)
 			     __field(u16, gid)
 			     __field(u64, status)),
-	    TP_fast_assign(__entry->iommu = amd_viommu_trace_iommu(guest);
+	    TP_fast_assign(__entry->iommu = viommu_trace_iommu(guest);
 			   __entry->gid = guest->gid;
 			   __entry->status = status;),
 	    TP_printk("iommu=%08x guest=0x%04x status=0x%llx",

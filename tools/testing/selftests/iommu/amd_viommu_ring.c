@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * AMD hardware vIOMMU: the command buffer of a guest, that hardware alone looks at
+ * AMD hardware vIOMMU: the command buffer of a guest, run by hardware alone
  */
 #include "amd_viommu_utils.h"
 
