@@ -8,9 +8,8 @@
 #include <kunit/test.h>
 #include <linux/iommufd.h>
 #include <linux/prandom.h>
+#include <linux/processor.h>
 #include <linux/sizes.h>
-
-#include <asm/processor.h>
 
 #include "amd_iommu.h"
 #include "viommu.h"
