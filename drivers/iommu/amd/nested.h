@@ -48,6 +48,12 @@ amd_iommu_gdte_wants_ats(const struct iommu_hwpt_amd_guest *gdte)
 	return !amd_iommu_gdte_blocks(gdte) && (gdte->dte[1] & DTE_FLAG_IOTLB);
 }
 
+/* Code of an entry of the host's event log */
+static inline unsigned int amd_iommu_event_type(const u32 event[4])
+{
+	return (event[1] >> EVENT_TYPE_SHIFT) & EVENT_TYPE_MASK;
+}
+
 #if IS_ENABLED(CONFIG_AMD_IOMMU_IOMMUFD)
 int amd_iommu_gdte_validate(const struct iommu_hwpt_amd_guest *gdte);
 void amd_iommu_gdte_apply(const struct iommu_hwpt_amd_guest *gdte,

@@ -14,11 +14,6 @@
 #define EVENT_1_FLAG_GN		BIT(16)
 #define EVENT_1_FLAG_I		BIT(19)
 
-static unsigned int event_type(const u32 event[4])
-{
-	return (event[1] >> EVENT_TYPE_SHIFT) & EVENT_TYPE_MASK;
-}
-
 /**
  * amd_iommu_event_for_guest - Is an event about what a guest set up?
  * @event: entry of the host's event log
@@ -30,7 +25,7 @@ static unsigned int event_type(const u32 event[4])
  */
 bool amd_iommu_event_for_guest(const u32 event[4])
 {
-	switch (event_type(event)) {
+	switch (amd_iommu_event_type(event)) {
 	case EVENT_TYPE_ILL_DEV:
 	case EVENT_TYPE_IO_FAULT:
 	case EVENT_TYPE_PAGE_TAB_ERR:

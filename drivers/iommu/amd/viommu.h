@@ -183,6 +183,7 @@ struct amd_viommu_hw *amd_viommu_hw_get(struct amd_iommu *iommu);
 void amd_viommu_hw_put(struct amd_viommu_hw *hw);
 u32 amd_viommu_hw_caps(const struct amd_viommu_hw *hw);
 int amd_viommu_hw_enable(struct amd_iommu *iommu);
+void amd_viommu_hw_disable(struct amd_iommu *iommu);
 
 /* viommu_pas.c */
 int amd_viommu_mem_alloc(struct amd_viommu_mem *mem, size_t size, int nid,

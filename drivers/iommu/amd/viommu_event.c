@@ -15,14 +15,10 @@
 #include <linux/pci.h>
 
 #include "amd_iommu.h"
+#include "nested.h"
 #include "viommu.h"
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
-
-static unsigned int event_type(const u32 event[4])
-{
-	return (event[1] >> EVENT_TYPE_SHIFT) & EVENT_TYPE_MASK;
-}
 
 /**
  * amd_viommu_event_guest - Which guest an event is about
@@ -32,7 +28,7 @@ static unsigned int event_type(const u32 event[4])
  */
 u16 amd_viommu_event_guest(const u32 event[4])
 {
-	switch (event_type(event)) {
+	switch (amd_iommu_event_type(event)) {
 	case EVENT_TYPE_ILL_CMD:
 		/* inferred: vCmd, and where the ID is */
 		return event[0] & EVENT_0_VFLAG_VCMD ?
@@ -58,7 +54,7 @@ void amd_viommu_event_translate(const u32 event[4],
 				struct iommu_vevent_amd *out)
 {
 	u64 addr = (u64)event[3] << 32 | event[2];
-	unsigned int type = event_type(event);
+	unsigned int type = amd_iommu_event_type(event);
 	u32 source = 0;
 
 	if (type == EVENT_TYPE_VIOMMU_ERR) {
@@ -102,7 +98,7 @@ bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4])
 	}
 	mutex_unlock(&amd_viommu_guests_mutex);
 
-	if (event_type(event) != EVENT_TYPE_ILL_CMD)
+	if (amd_iommu_event_type(event) != EVENT_TYPE_ILL_CMD)
 		return false;
 	dev_err_ratelimited(iommu->iommu.dev,
 			    "Event logged [ILLEGAL_COMMAND_ERROR guest=0x%04x address=0x%llx]\n",

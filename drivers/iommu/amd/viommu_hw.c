@@ -151,7 +151,13 @@ static bool control_is_set(struct amd_iommu *iommu, u64 bits)
 	return control != U64_MAX && (control & bits) == bits;
 }
 
-static void hw_disable(struct amd_iommu *iommu)
+/**
+ * amd_viommu_hw_disable - Clear the control bits of the vIOMMU
+ * @iommu: the IOMMU
+ *
+ * Any context.
+ */
+void amd_viommu_hw_disable(struct amd_iommu *iommu)
 {
 	iommu_feature_disable(iommu, CONTROL_VIOMMU_EN);
 	iommu_feature_disable(iommu, CONTROL_VCMD_EN);
@@ -180,7 +186,7 @@ int amd_viommu_hw_enable(struct amd_iommu *iommu)
 		return 0;
 
 out_disable:
-	hw_disable(iommu);
+	amd_viommu_hw_disable(iommu);
 	return -ENODEV;
 }
 
@@ -282,7 +288,7 @@ void amd_viommu_hw_put(struct amd_viommu_hw *hw)
 		return;
 
 	hw->iommu->viommu_hw = NULL;
-	hw_disable(hw->iommu);
+	amd_viommu_hw_disable(hw->iommu);
 	amd_viommu_pas_reset_own_dte(hw);
 	amd_viommu_pas_exit(hw);
 	unmap_windows(hw);

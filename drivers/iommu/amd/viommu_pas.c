@@ -74,19 +74,16 @@ void amd_viommu_mem_free(struct amd_viommu_mem *mem)
 	free_pages_of(mem);
 }
 
-static int pas_flush(struct protection_domain *pas, u64 addr, size_t size)
+static int pas_flush(struct amd_viommu_hw *hw, u64 addr, size_t size)
 {
-	struct pdom_iommu_info *info;
-	unsigned long flags, i;
-	int ret = 0;
+	unsigned long flags;
 
-	spin_lock_irqsave(&pas->lock, flags);
-	amd_iommu_domain_flush_pages(pas, addr, addr + size - 1,
+	spin_lock_irqsave(&hw->pas->lock, flags);
+	amd_iommu_domain_flush_pages(hw->pas, addr, addr + size - 1,
 				     CMD_INV_IOMMU_PAGES_PDE_MASK);
-	xa_for_each(&pas->iommu_array, i, info)
-		ret = iommu_completion_wait(info->iommu);
-	spin_unlock_irqrestore(&pas->lock, flags);
-	return ret;
+	spin_unlock_irqrestore(&hw->pas->lock, flags);
+	/* It has waited, but does not tell how that went */
+	return iommu_completion_wait(hw->iommu);
 }
 
 /**
@@ -116,7 +113,7 @@ int amd_viommu_pas_map(struct amd_viommu_hw *hw, u64 addr,
 		return mapped < 0 ? mapped : -ENOMEM;
 
 	/* What was not there before may be cached, too */
-	ret = pas_flush(hw->pas, addr, size);
+	ret = pas_flush(hw, addr, size);
 	if (ret)
 		iommu_unmap(&hw->pas->domain, addr, size);
 	return ret;
@@ -136,7 +133,7 @@ int amd_viommu_pas_unmap(struct amd_viommu_hw *hw, u64 addr,
 {
 	size_t size = (size_t)mem->num << PAGE_SHIFT;
 
-	/* Flushes and waits, but does not tell how that went */
+	/* As above: it has waited */
 	iommu_unmap(&hw->pas->domain, addr, size);
 	return iommu_completion_wait(hw->iommu);
 }

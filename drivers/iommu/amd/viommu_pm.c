@@ -97,12 +97,9 @@ void amd_viommu_disable(struct amd_iommu *iommu)
 	}
 
 	control = readq(iommu->mmio_base + MMIO_CONTROL_OFFSET);
-	if (!(iommu->features & FEATURE_VIOMMU) ||
-	    !(control & CONTROL_VIOMMU_MASK))
-		return;
-	iommu_feature_disable(iommu, CONTROL_VIOMMU_EN);
-	iommu_feature_disable(iommu, CONTROL_VCMD_EN);
-	iommu_feature_disable(iommu, CONTROL_GSTBUF_TRPMODE);
+	if ((iommu->features & FEATURE_VIOMMU) &&
+	    (control & CONTROL_VIOMMU_MASK))
+		amd_viommu_hw_disable(iommu);
 }
 
 /**
