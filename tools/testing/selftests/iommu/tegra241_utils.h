@@ -113,10 +113,15 @@ static inline bool tegra_file_is(const char *bdf, const char *name,
 	return !strncmp(buf, text, strlen(text));
 }
 
+static inline bool tegra_bdf_is_edu(const char *bdf)
+{
+	return tegra_file_is(bdf, "vendor", "0x1234") &&
+	       tegra_file_is(bdf, "device", "0x11e8");
+}
+
 static inline int tegra_is_edu(const struct dirent *ent)
 {
-	return tegra_file_is(ent->d_name, "vendor", "0x1234") &&
-	       tegra_file_is(ent->d_name, "device", "0x11e8");
+	return tegra_bdf_is_edu(ent->d_name);
 }
 
 static inline int tegra_find_bdfs(struct tegra *t)
