@@ -39,16 +39,24 @@ step_tree() {
 # step_configs ARCH: its config fragments
 step_configs() {
 	case $1 in
-	x86) echo "$(flavour_configs base) $TOP/configs/kunit.config" ;;
+	x86) echo "$TOP/configs/base.config $TOP/configs/kunit.config" ;;
 	arm64) echo "$TOP/configs/arm64.config" ;;
 	esac
 }
 
-# step_key ARCH COMMIT: one word for all that decides how the kernel compiles
+# step_key ARCH COMMIT: one word for all that decides how the kernel compiles,
+# which the drivers for the other architecture do not
 step_key() {
+	case $1 in
+	x86) _other=arm ;;
+	arm64) _other=amd ;;
+	esac
 	{
 		git -C "$SRC" ls-tree "$2" |
-			grep -v '	\(Documentation\|MAINTAINERS\|tools\|samples\)$'
+			grep -v '	\(Documentation\|MAINTAINERS\|drivers\|tools\|samples\)$'
+		git -C "$SRC" ls-tree "$2" drivers/ | grep -v '	drivers/iommu$'
+		git -C "$SRC" ls-tree "$2" drivers/iommu/ |
+			grep -v "	drivers/iommu/$_other\$"
 		git -C "$SRC" ls-tree "$2" tools/ | grep -v '	tools/testing$'
 		step_configs "$1" | xargs cat
 		step_dirs "$1"
