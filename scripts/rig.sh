@@ -5,9 +5,10 @@
 
 # The kernels there are: the series, the series with every sanitizer, and the
 # kernel without the series, which the baseline is taken from. "step" is the tree
-# in which the static checks go from patch to patch. arm64 and arm64-debug are
-# the first two for the other architecture.
-FLAVOURS='base debug pristine step arm64 arm64-debug'
+# in which the static checks go from patch to patch. "gcov" is base with the unit
+# tests and with a vIOMMU driver that counts what of it is executed. arm64 and
+# arm64-debug are the first two for the other architecture.
+FLAVOURS='base debug pristine step gcov arm64 arm64-debug'
 
 # need_flavour NAME: stop unless there is such a kernel
 need_flavour() {
@@ -36,7 +37,20 @@ flavour_configs() {
 	*debug) echo "$TOP/configs/debug.config" ;;
 	esac
 	# Built for x86 alone
-	[ "$1" != debug ] || echo "$TOP/configs/kunit.config"
+	case $1 in
+	debug | gcov) echo "$TOP/configs/kunit.config" ;;
+	esac
+	[ "$1" != gcov ] || echo "$TOP/configs/gcov.config"
+}
+
+# flavour_make NAME: variables for its make: which objects count. Not that of the
+# trace points, which is made of macros.
+flavour_make() {
+	[ "$1" = gcov ] || return 0
+	for _word in "$(flavour_source "$1")"/drivers/iommu/amd/viommu_*.c; do
+		_word=${_word##*/}
+		[ "$_word" = viommu_trace.c ] || echo "GCOV_PROFILE_${_word%.c}.o=y"
+	done
 }
 
 # flavour_arch NAME: the architecture as the kernel's Makefile calls it
@@ -102,10 +116,10 @@ flavour_root() {
 }
 
 # tests_flavour NAME: whose test programs run on it. They depend on the source
-# alone, so both kernels of the series share one set.
+# alone, so the kernels of the series share one set.
 tests_flavour() {
 	case $1 in
-	debug) echo base ;;
+	debug | gcov) echo base ;;
 	arm64-debug) echo arm64 ;;
 	*) echo "$1" ;;
 	esac
