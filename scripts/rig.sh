@@ -53,6 +53,20 @@ flavour_make() {
 	done
 }
 
+# kmake_in NAME DIR ARG...: make with its variables and objects in DIR.
+# LOCALVERSION= : no "+" in the version for being in a git tree.
+# KCFLAGS: ccache makes source paths relative; warnings should not show them.
+kmake_in() {
+	_flavour=$1 _out=$2 _source=$(flavour_source "$1")
+	shift 2
+	# shellcheck disable=SC2046 # a list of words
+	make -C "$_source" O="$_out" ARCH="$(flavour_arch "$_flavour")" \
+		CROSS_COMPILE="$(flavour_cross "$_flavour")" LOCALVERSION= V=0 \
+		KCFLAGS="-fmacro-prefix-map=../../${_source##*/}/=" \
+		CC="ccache $(flavour_cc "$_flavour")" HOSTCC="ccache gcc" \
+		$(flavour_make "$_flavour") "$@"
+}
+
 # flavour_arch NAME: the architecture as the kernel's Makefile calls it
 flavour_arch() {
 	case $1 in

@@ -1,25 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of mutate: how its list is read and applied. Nothing is built."""
+"""Tests of mutation: how a list is read and applied. Nothing is built."""
 
-import importlib.machinery
-import importlib.util
 import pathlib
+import sys
 import unittest
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
-
-
-def load():
-    """The script has no suffix, so that import does not find it"""
-    loader = importlib.machinery.SourceFileLoader("mutate",
-                                                  str(SCRIPTS / "mutate"))
-    spec = importlib.util.spec_from_loader("mutate", loader)
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-mutate = load()
+sys.path.insert(0, str(SCRIPTS))
+import mutation     # noqa: E402 pylint: disable=wrong-import-position
 
 LIST = """\
 # a comment
@@ -32,6 +20,8 @@ LIST = """\
 
 = second: more than one place
 ! nobody can see it
+* program -t case
+* other
 @ a.c
 -one();
 @ b.c
@@ -42,18 +32,21 @@ A = "one();\n\tif (x)\n\t\treturn 1;\n"
 B = "two();\n"
 
 
-class Mutate(unittest.TestCase):
+class Mutations(unittest.TestCase):
     def files(self, number, a=A, b=B):
         sources = {"a.c": a, "b.c": b}
-        return mutate.mutate(mutate.parse(LIST)[number], sources.get)
+        return mutation.mutate(mutation.parse(LIST, "list")[number],
+                               sources.get)
 
     def test_parse(self):
-        first, second = mutate.parse(LIST)
+        first, second = mutation.parse(LIST, "list")
         self.assertEqual((first.name, first.text),
                          ("first", "what is wrong then"))
         self.assertIsNone(first.untestable)
         self.assertEqual(second.untestable, "nobody can see it")
         self.assertEqual(len(second.hunks), 2)
+        self.assertEqual(second.commands, [["program", "-t", "case"],
+                                           ["other"]])
 
     def test_apply(self):
         self.assertEqual(self.files(0),
@@ -82,15 +75,16 @@ class Mutate(unittest.TestCase):
                 ("-x\n", "before the first"),
                 ("= a: b\n-x\n", "does not begin"),
                 ("= a: b\n= a: c\n", "two mutations a")):
-            self.refused(problem, mutate.parse, text)
+            self.refused(problem, mutation.parse, text, "list")
 
     def test_nothing_to_change(self):
-        empty = mutate.parse("= a: b\n")[0]
-        self.refused("changes nothing", mutate.mutate, empty, None)
+        empty = mutation.parse("= a: b\n", "list")[0]
+        self.refused("changes nothing", mutation.mutate, empty, None)
 
-    def test_the_list_itself(self):
-        text = (SCRIPTS.parent / "tests/mutations.txt").read_text()
-        self.assertGreater(len(mutate.parse(text)), 24)
+    def test_the_lists_themselves(self):
+        for name in "mutations.txt", "mutations-amd.txt":
+            text = (SCRIPTS.parent / "tests" / name).read_text()
+            self.assertGreater(len(mutation.parse(text, name)), 24)
 
 
 if __name__ == "__main__":
