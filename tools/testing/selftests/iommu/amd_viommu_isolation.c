@@ -184,6 +184,28 @@ TEST_F(guests, events)
 	test_works(&self->b);
 }
 
+/* One has the same bit of STATUS set, but its interrupt is not enabled */
+TEST_F(guests, interrupts)
+{
+	int fd_a = -1, fd_b = -1;
+	__u64 status = 0;
+	__u32 id;
+
+	if (!(self->a.v.caps & IOMMU_VIOMMU_AMD_CAP_LOG_IRQ))
+		SKIP(return, "no IOMMU_VIOMMU_AMD_CAP_LOG_IRQ");
+	ASSERT_EQ(0, amd_viommu_irqs(&self->a.v, 4, &id, &fd_a));
+	ASSERT_EQ(0, amd_viommu_irqs(&self->b.v, 4, &id, &fd_b));
+	ASSERT_EQ(0, amd_viommu_enable(&self->a.v, AMD_CONTROL_EVT_INT_EN));
+	EXPECT_EQ(-EFAULT, amd_device_dma(&self->b.setup.dev, BAD_GVA));
+	EXPECT_EQ(-EAGAIN, amd_irq_read(fd_a, 500, &status));
+	EXPECT_EQ(-EFAULT, amd_device_dma(&self->a.setup.dev, BAD_GVA));
+	EXPECT_EQ(0, amd_irq_read(fd_a, 2000, &status));
+	EXPECT_EQ(AMD_STATUS_EVT_INT, status & AMD_STATUS_EVT_INT);
+	EXPECT_EQ(-EAGAIN, amd_irq_read(fd_b, 500, &status));
+	close(fd_a);
+	close(fd_b);
+}
+
 TEST_F(guests, log_overflow)
 {
 	unsigned int i;
