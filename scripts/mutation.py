@@ -172,7 +172,7 @@ class Score:
         self.begin = now
 
     def end(self, least, result):
-        """The exit status; prints all and writes it to a file, if there is one"""
+        """The exit status; prints all, and writes it to a file if any"""
         self.lines.append(f"mutations: {self.killed} killed of {self.counted}")
         print("\n".join(self.lines))
         if result:
