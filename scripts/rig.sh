@@ -34,6 +34,7 @@ flavour_configs() {
 	*) echo "$TOP/configs/base.config" ;;
 	esac
 	case $1 in
+	base) echo "$TOP/configs/host.config" ;;
 	*debug) echo "$TOP/configs/debug.config" ;;
 	esac
 	# Built for x86 alone

@@ -209,6 +209,24 @@ static void guests_get(Object *obj, Visitor *vis, const char *name,
     visit_end_list(vis, NULL);
 }
 
+/* Guests with a ring that is on: none when the host has powered off */
+static void running_get(Object *obj, Visitor *vis, const char *name,
+                        void *opaque, Error **errp)
+{
+    AMDViommu *v = of(obj);
+    GHashTableIter iter;
+    AMDViommuGuest *g;
+    unsigned num = 0;
+
+    if (v->realized) {
+        g_hash_table_iter_init(&iter, v->guests);
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&g)) {
+            num += amd_viommu_any_ring_enabled(g);
+        }
+    }
+    visit_u64(vis, name, num);
+}
+
 static char *first_violation_get(Object *obj, Error **errp)
 {
     AMDViommu *v = of(obj);
@@ -276,6 +294,8 @@ void amd_viommu_add_properties(AMDVIState *s)
                         NULL);
     object_property_add(obj, "viommu-audit", "uint64", audit_get, NULL, NULL,
                         NULL);
+    object_property_add(obj, "viommu-running", "uint64", running_get, NULL,
+                        NULL, NULL);
     object_property_add_str(obj, "viommu-first-violation", first_violation_get,
                             NULL);
     object_property_add_str(obj, "viommu-inject", NULL, inject_set);

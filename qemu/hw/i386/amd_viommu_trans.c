@@ -23,11 +23,13 @@ static uint16_t own_domid(AMDViommu *v)
     return extract64(dte[1], 0, 16);
 }
 
+/* A virtual function that the host has not enabled is none */
 static bool is_real_device(AMDViommu *v, uint16_t devid)
 {
     PCIBus *bus = pci_device_root_bus(&v->iommu->pci->dev);
+    PCIDevice *dev = pci_find_device(bus, PCI_BUS_NUM(devid), devid & 0xff);
 
-    return pci_find_device(bus, PCI_BUS_NUM(devid), devid & 0xff);
+    return dev && dev->enabled;
 }
 
 /* Whether rings can be used at all; says what is wrong besides */

@@ -11,25 +11,12 @@
 
 #include "amd_viommu_utils.h"
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int sleep_and_wake_up(void)
 {
-	int rc = write_file("/sys/power/state", "mem");
+	int rc = amd_write_file("/sys/power/state", "mem");
 
 	/* A wakeup event that is under way: that is no failure of anybody */
-	return rc == -EBUSY ? write_file("/sys/power/state", "mem") : rc;
+	return rc == -EBUSY ? amd_write_file("/sys/power/state", "mem") : rc;
 }
 
 FIXTURE(suspend)
@@ -44,7 +31,7 @@ FIXTURE_SETUP(suspend)
 {
 	const char *why;
 
-	if (write_file("/sys/power/pm_test", "core"))
+	if (amd_write_file("/sys/power/pm_test", "core"))
 		SKIP(return, "no pm_test, or nothing to suspend to");
 	why = amd_hw_open(&self->hw, 0);
 	if (why)
@@ -59,7 +46,7 @@ FIXTURE_SETUP(suspend)
 FIXTURE_TEARDOWN(suspend)
 {
 	amd_hw_close(&self->hw);
-	write_file("/sys/power/pm_test", "none");
+	amd_write_file("/sys/power/pm_test", "none");
 	EXPECT_EQ(self->tainted, amd_tainted());
 }
 

@@ -188,6 +188,20 @@ static inline int amd_hw_devid(const struct amd_device *dev)
 	return bus << 8 | slot << 3 | func;
 }
 
+/* A file of sysfs or procfs: 0 or why it does not take the text */
+static inline int amd_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 /* Bits of a warning, an oops and so on, or -1 */
 static inline long amd_tainted(void)
 {
