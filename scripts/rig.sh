@@ -159,6 +159,13 @@ tree_id() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
+# pack_cpio DIR: what is in it as an archive for the kernel; the same input gives
+# the same bytes
+pack_cpio() {
+	(cd "$1" && find . -exec touch -h -d @0 {} + && find . | sort |
+		cpio --quiet --reproducible -R 0:0 -o -H newc)
+}
+
 # every SECONDS COMMAND...: run the command in the background that often until
 # every_end; the work itself stays in the foreground, where Ctrl-C reaches it
 every() {
