@@ -44,6 +44,7 @@ struct command {
 	char *script;
 };
 
+bool parse_command(char *line, struct command *cmd);
 struct command *read_run_list(const char *path, size_t *count);
 void run_command(struct ktap *ktap, const struct command *cmd);
 

@@ -5,6 +5,7 @@
  * the kernel command line steers it:
  *
  *   shell           a shell on the console instead of the run list
+ *   serve           commands come one by one over the port of the report
  *   panic_on_warn   a warning ends the run at once
  */
 #include <errno.h>
@@ -41,10 +42,11 @@ static const struct {
 	 * that level, a warning or worse still gets to the console.
 	 */
 	{ "/proc/sys/kernel/printk", "5" },
-	/* 2 MiB each; the hugetlb cases of iommufd take about 40 */
-	{ "/proc/sys/vm/nr_hugepages", "64" },
 	{ "/proc/sys/kernel/hung_task_timeout_secs", "60" },
 };
+
+/* 2 MiB each; the hugetlb cases of iommufd take about 40 */
+#define NR_HUGEPAGES "/proc/sys/vm/nr_hugepages"
 
 static void power_off(void)
 {
@@ -83,13 +85,18 @@ static void use_console(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+static void set(const char *path, const char *value)
+{
+	if (write_file(path, value))
+		printf("init: cannot set %s\n", path);
+}
+
 static void apply_settings(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		if (write_file(settings[i].path, settings[i].value))
-			printf("init: cannot set %s\n", settings[i].path);
+		set(settings[i].path, settings[i].value);
 }
 
 /* Stacks of injected failures would hide those of real faults in the log */
@@ -151,6 +158,32 @@ static void run_list(void)
 	ktap_close(&ktap);
 }
 
+/*
+ * The first line tells who sends the commands that we are up, again after each
+ * reboot. There is no end: one of the commands will be to power off.
+ */
+static void serve(void)
+{
+	FILE *in = fopen(KTAP_PORT, "re");
+	struct command cmd;
+	struct ktap ktap;
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!in || ktap_open(&ktap, KTAP_PORT)) {
+		printf("init: no " KTAP_PORT " to be served from\n");
+		return;
+	}
+	ktap_note(&ktap, "ready");
+	while (getline(&line, &room, in) > 0) {
+		if (!parse_command(line, &cmd))
+			continue;
+		run_command(&ktap, &cmd);
+		free(cmd.name);
+		free(cmd.script);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char *cmdline;
@@ -168,10 +201,15 @@ int main(int argc, char **argv)
 	if (asked_for(argv, "panic_on_warn"))
 		write_file("/proc/sys/kernel/panic_on_warn", "1");
 
-	if (asked_for(argv, "shell"))
+	if (asked_for(argv, "serve")) {
+		serve();
+	} else if (asked_for(argv, "shell")) {
+		set(NR_HUGEPAGES, "64");
 		run_shell();
-	else
+	} else {
+		set(NR_HUGEPAGES, "64");
 		run_list();
+	}
 	power_off();
 	return 1;
 }

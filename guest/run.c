@@ -32,7 +32,7 @@ static double now(void)
 }
 
 /* "NAME SECONDS COMMAND...": false for blank lines and comments */
-static bool parse_line(char *line, struct command *cmd)
+bool parse_command(char *line, struct command *cmd)
 {
 	char *save, *name, *timeout;
 
@@ -62,7 +62,7 @@ struct command *read_run_list(const char *path, size_t *count)
 	if (!file)
 		return NULL;
 	while (getline(&line, &room, file) > 0) {
-		if (!parse_line(line, &cmd))
+		if (!parse_command(line, &cmd))
 			continue;
 		larger = realloc(list, (*count + 1) * sizeof(*list));
 		if (!larger)
