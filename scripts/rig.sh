@@ -112,6 +112,9 @@ flavour_image() {
 ARM64_FOREIGN='busybox-static:bookworm libcap-dev:bookworm'
 ARM64_ROOT=$CACHE/arm64-root
 
+# The kernel of the guests of the suite guest, see scripts/fetch-guest
+export GUEST_KERNEL="$CACHE/guest-kernel"
+
 # flavour_root NAME: where the unpacked packages of another architecture are;
 # says nothing for that of this machine. Fetches them if they are not there yet.
 flavour_root() {
