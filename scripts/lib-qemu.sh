@@ -65,3 +65,13 @@ qtest_run() {
 	grep -E '^(ok |not ok |1\.\.|Bail out!)' "$B/log/$1.tap" || :
 	[ "$_rc" = 0 ] || { sed 's/^/# /' "$B/log/$1.err" | tail -n 20; return 1; }
 }
+
+# unit_run PROGRAM: the same for one of QEMU's unit tests
+unit_run() {
+	echo 'KTAP version 1'
+	_rc=0
+	_log=$B/log/${1##*/}
+	timeout 600 "$QBUILD/$1" --tap >"$_log.tap" 2>"$_log.err" || _rc=$?
+	grep -E '^(ok |not ok |1\.\.|Bail out!)' "$_log.tap" || :
+	return "$_rc"
+}

@@ -1,0 +1,259 @@
+/*
+ * QTest for the accelerated AMD IOMMU: what there is without a host that has
+ * one. Its options, what it tells a guest, and rings that QEMU runs while there
+ * is no device.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "libqtest.h"
+#include "libqos/fw_cfg.h"
+#include "qobject/qdict.h"
+#include "hw/i386/amd_iommu.h"
+
+#define Q35             "-M q35 -net none "
+#define ACCEL           Q35 "-device amd-iommu,id=iommu,accel=on"
+#define IOMMU_PATH      "/machine/peripheral/iommu"
+
+#define CMDBUF          0x200000
+#define STORE           0x300000
+#define LEN_256         (8ULL << 56)
+#define ON              AMDVI_MMIO_CONTROL_AMDVIEN
+#define CMD_ON          (ON | AMDVI_MMIO_CONTROL_CMDBUFLEN)
+#define EVT_ON          AMDVI_MMIO_CONTROL_EVENTLOGEN
+
+#define TABLES_MAX      (16 * 1024)
+#define IVRS_BLOCKS     48
+
+static uint64_t get(QTestState *qts, uint64_t reg)
+{
+    return qtest_readq(qts, AMDVI_BASE_ADDR + reg);
+}
+
+static void set(QTestState *qts, uint64_t reg, uint64_t val)
+{
+    qtest_writeq(qts, AMDVI_BASE_ADDR + reg, val);
+}
+
+/* What QEMU says when it does not start */
+static char *refusal(const char *options)
+{
+    g_autofree char *line = g_strdup_printf("%s %s -display none -accel qtest",
+                                            qtest_qemu_binary(NULL), options);
+    char *err = NULL;
+    int status = 0;
+
+    g_assert_true(g_spawn_command_line_sync(line, NULL, &err, &status, NULL));
+    g_assert_cmpint(WIFEXITED(status), !=, 0);
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    return err;
+}
+
+static void test_options(void)
+{
+    static const struct {
+        const char *options;
+        const char *text;
+    } bad[] = {
+        { ",hw-queues=on", "hw-queues= needs accel=on" },
+        { ",hw-queues=off", "hw-queues= needs accel=on" },
+        { ",accel=on,dma-remap=on", "accel=on excludes" },
+        { ",accel=on,host-grade=on", "accel=on excludes" },
+        { ",accel=on,dma-translation=off", "accel=on excludes" },
+        { ",accel=on,hw-queues=on,intremap=on", "needs intremap=off" },
+        { ",accel=on,hw-queues=maybe", "hw-queues" },
+        { ",accel=on -only-migratable", "not migratable" },
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_autofree char *options = g_strdup_printf(Q35 "-device amd-iommu%s",
+                                                   bad[i].options);
+        g_autofree char *err = refusal(options);
+
+        g_assert_nonnull(strstr(err, bad[i].text));
+    }
+}
+
+static char *get_string(QTestState *qts, const char *property)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': "
+                           "{'path': '" IOMMU_PATH "', 'property': %s}}",
+                           property);
+    char *str = g_strdup(qdict_get_str(rsp, "return"));
+
+    qobject_unref(rsp);
+    return str;
+}
+
+static uint64_t get_number(QTestState *qts, const char *property)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': "
+                           "{'path': '" IOMMU_PATH "', 'property': %s}}",
+                           property);
+    uint64_t val = qdict_get_int(rsp, "return");
+
+    qobject_unref(rsp);
+    return val;
+}
+
+static void test_mode(void)
+{
+    QTestState *qts = qtest_init(ACCEL);
+    g_autofree char *mode = get_string(qts, "accel-mode");
+    g_autofree char *off = NULL;
+
+    g_assert_cmpstr(mode, ==, "no device");
+    qtest_quit(qts);
+    qts = qtest_init(Q35 "-device amd-iommu,id=iommu");
+    off = get_string(qts, "accel-mode");
+    g_assert_cmpstr(off, ==, "off");
+    qtest_quit(qts);
+}
+
+static uint8_t *read_ivrs(QTestState *qts, uint32_t *len)
+{
+    QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
+    g_autofree uint8_t *all = g_malloc0(TABLES_MAX);
+    size_t size, at = 0;
+
+    size = MIN(qfw_cfg_get_file(fw_cfg, "etc/acpi/tables", all, TABLES_MAX),
+               TABLES_MAX);
+    pc_fw_cfg_uninit(fw_cfg);
+    while (at + 36 < size && ldl_le_p(all + at + 4)) {
+        *len = ldl_le_p(all + at + 4);
+        if (!memcmp(all + at, "IVRS", 4) && at + *len <= size) {
+            return g_memdup2(all + at, *len);
+        }
+        at += *len;
+    }
+    g_assert_not_reached();
+}
+
+/* Registers and table agree, and offer what the host can do for a guest */
+static void test_features(void)
+{
+    QTestState *qts = qtest_init(ACCEL);
+    const uint64_t efr = AMDVI_FEATURE_IA | AMDVI_FEATURE_GT |
+                         AMDVI_FEATURE_GA | AMD_IOMMU_EFR_GIOSUP;
+    g_autofree uint8_t *ivrs = NULL;
+    uint32_t len, at;
+    bool seen = false;
+
+    g_assert_cmphex(get(qts, AMDVI_MMIO_EXT_FEATURES), ==, efr);
+    g_assert_cmphex(get(qts, AMD_IOMMU_REG_EXT_FEATURES2), ==, 0);
+    ivrs = read_ivrs(qts, &len);
+    for (at = IVRS_BLOCKS; at < len; at += lduw_le_p(ivrs + at + 2)) {
+        /* Neither ATS nor page requests nor prefetching */
+        g_assert_cmphex(ivrs[at + 1], ==, 1);
+        if (ivrs[at] == 0x11) {
+            seen = true;
+            /* HATDis */
+            g_assert_cmphex(ldl_le_p(ivrs + at + 20), ==, 1);
+            g_assert_cmphex(ldq_le_p(ivrs + at + 24), ==, efr);
+            /* No device, and no end of the list either: the host bridge */
+            g_assert_cmpuint(lduw_le_p(ivrs + at + 2), ==, 44);
+            g_assert_cmphex(ldl_le_p(ivrs + at + 40), ==, 2);
+        }
+    }
+    g_assert_true(seen);
+    qtest_quit(qts);
+}
+
+/* Behind a root port is behind the IOMMU: not for devices that QEMU emulates */
+static void test_emulated(void)
+{
+    g_autofree char *err = refusal(ACCEL " -device pcie-root-port,id=rp0 "
+                                   "-device nvme,bus=rp0,serial=1");
+    QTestState *qts;
+
+    g_autofree char *late = refusal(Q35 "-device pcie-root-port,id=rp0 "
+                                    "-device nvme,bus=rp0,serial=1 "
+                                    "-device amd-iommu,accel=on");
+
+    g_assert_nonnull(strstr(err, "cannot have an emulated device"));
+    g_assert_nonnull(strstr(late, "has to be before 'nvme'"));
+    qts = qtest_init(ACCEL " -device pcie-root-port,id=rp0 "
+                     "-device nvme,serial=1");
+    qtest_quit(qts);
+}
+
+static void wait_cmd(QTestState *qts, unsigned n, uint64_t data)
+{
+    qtest_writeq(qts, CMDBUF + n * 16, 1ULL << 60 | STORE | 1);
+    qtest_writeq(qts, CMDBUF + n * 16 + 8, data);
+    set(qts, AMDVI_MMIO_COMMAND_TAIL, (n + 1) * 16);
+}
+
+/* Without device, QEMU is the hardware */
+static void test_no_device(void)
+{
+    QTestState *qts = qtest_init(ACCEL);
+
+    set(qts, AMDVI_MMIO_DEVICE_TABLE, 0x400000);
+    set(qts, AMDVI_MMIO_COMMAND_BASE, CMDBUF | LEN_256);
+    set(qts, AMDVI_MMIO_CONTROL, CMD_ON);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==,
+                    AMDVI_MMIO_STATUS_CMDBUF_RUN);
+    wait_cmd(qts, 0, 0x1234);
+    g_assert_cmphex(qtest_readq(qts, STORE), ==, 0x1234);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
+    g_assert_cmpuint(get_number(qts, "count-commands"), ==, 1);
+    g_assert_cmpuint(get_number(qts, "count-mmio-writes"), ==, 4);
+    g_assert_cmpuint(get_number(qts, "count-mmio-reads"), ==, 2);
+    g_assert_cmpuint(get_number(qts, "count-ioctl-viommu-command"), ==, 0);
+    qtest_system_reset(qts);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==, 0);
+    qtest_quit(qts);
+}
+
+static void test_migration(void)
+{
+    QTestState *qts = qtest_init(ACCEL);
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'migrate', 'arguments': "
+                           "{'uri': 'exec:cat >/dev/null'}}");
+    const char *desc;
+
+    g_assert_true(qdict_haskey(rsp, "error"));
+    desc = qdict_get_str(qdict_get_qdict(rsp, "error"), "desc");
+    g_assert_nonnull(strstr(desc, "amd-iommu"));
+    qobject_unref(rsp);
+    qtest_quit(qts);
+}
+
+/* Rings without base. Of any amd-iommu: QEMU must not hang, nor divide by 0 */
+static void test_no_base(const void *options)
+{
+    QTestState *qts = qtest_init(options);
+
+    set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);
+    set(qts, AMDVI_MMIO_COMMAND_TAIL, 0x40);
+    set(qts, AMDVI_MMIO_COMMAND_TAIL, 0);
+    /* An illegal command, and no log for the event */
+    qtest_writeq(qts, CMDBUF, 15ULL << 60);
+    set(qts, AMDVI_MMIO_COMMAND_BASE, CMDBUF | LEN_256);
+    set(qts, AMDVI_MMIO_COMMAND_TAIL, 16);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
+    qtest_quit(qts);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_has_machine("q35") || !qtest_has_device("amd-iommu")) {
+        return g_test_run();
+    }
+
+    qtest_add_func("/amd-iommu-accel/options", test_options);
+    qtest_add_func("/amd-iommu-accel/mode", test_mode);
+    qtest_add_func("/amd-iommu-accel/features", test_features);
+    qtest_add_func("/amd-iommu-accel/emulated", test_emulated);
+    qtest_add_func("/amd-iommu-accel/no-device", test_no_device);
+    qtest_add_func("/amd-iommu-accel/migration", test_migration);
+    qtest_add_data_func("/amd-iommu-accel/no-base/accel", ACCEL, test_no_base);
+    qtest_add_data_func("/amd-iommu-accel/no-base/stock",
+                        Q35 "-device amd-iommu", test_no_base);
+    return g_test_run();
+}
