@@ -65,7 +65,12 @@ static inline bool monitor_line(int fd, const char *mark, char *line,
 	return false;
 }
 
-/* One command; its answer in @line */
+/*
+ * One command; its answer in @line. The port has said something before anybody
+ * opened it, and until the terminal is raw that goes back as an echo, which the
+ * monitor takes for the start of a command: a character that no command has
+ * ends it, with an error that is not looked at.
+ */
 static inline int monitor_try(const char *command, char *line, size_t room)
 {
 	static int id;
@@ -78,7 +83,7 @@ static inline int monitor_try(const char *command, char *line, size_t room)
 		return -1;
 	snprintf(mark, sizeof(mark), "\"id\": %d", ++id);
 	len = snprintf(text, sizeof(text),
-		       "{\"execute\":\"qmp_capabilities\"}\n{%s,\"id\":%d}\n",
+		       "\1\n{\"execute\":\"qmp_capabilities\"}\n{%s,\"id\":%d}\n",
 		       command, id);
 	if (write(fd, text, len) == len &&
 	    monitor_line(fd, mark, line, room) && strstr(line, "\"return\""))
