@@ -14,8 +14,9 @@ shell:   ; @scripts/shell
 refresh: ; @scripts/refresh
 clean:   ; @rm -rf build
 
-## make run              build all, boot, show the AMD vIOMMU at work on its model,
-##                       report; DEMO=mock shows the mock driver
+## make run              build all, boot a stock guest on the accelerated vIOMMU on
+##                       the kernel on the model, report; DEMO=amd shows the
+##                       calls one by one, DEMO=mock those of the mock driver
 ## make test             all suites; T="mock debug" for these only
 ## make stress           the stress test alone, ROUNDS=1000000 rounds of it
 ## make series           write the patch series to build/series and check it

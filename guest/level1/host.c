@@ -186,6 +186,33 @@ static int use_interrupt(int fd)
 	return ioctl(fd, VFIO_DEVICE_SET_IRQS, &irq) ? errno : 0;
 }
 
+/*
+ * A vIOMMU with hardware behind it: with the first one the IOMMU gets tables
+ * for the interrupts that it has for guests, which stay as well.
+ */
+static int use_viommu(int iommufd, uint32_t dev_id, uint32_t ioas)
+{
+	struct iommu_hwpt_alloc hwpt = {
+		.size = sizeof(hwpt),
+		.flags = IOMMU_HWPT_ALLOC_NEST_PARENT,
+		.dev_id = dev_id,
+		.pt_id = ioas,
+	};
+	struct iommu_viommu_amd data = {};
+	struct iommu_viommu_alloc viommu = {
+		.size = sizeof(viommu),
+		.type = IOMMU_VIOMMU_TYPE_AMD,
+		.dev_id = dev_id,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+
+	if (ioctl(iommufd, IOMMU_HWPT_ALLOC, &hwpt))
+		return errno;
+	viommu.hwpt_id = hwpt.out_hwpt_id;
+	return ioctl(iommufd, IOMMU_VIOMMU_ALLOC, &viommu) ? errno : 0;
+}
+
 static int use(const char *bdf)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
@@ -200,6 +227,8 @@ static int use(const char *bdf)
 		err = device_attach(&dev, ioas.out_ioas_id);
 	if (!err)
 		err = use_interrupt(dev.fd);
+	if (!err)
+		err = use_viommu(iommufd, dev.id, ioas.out_ioas_id);
 	if (err)
 		note("%s: %s", bdf, strerror(err));
 	return err;
