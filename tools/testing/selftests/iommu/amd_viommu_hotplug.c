@@ -5,8 +5,8 @@
  *
  * The devices are virtual functions of PCI devices that no driver needs. Their
  * IDs count as taken for ever after that, so each case takes a device of its
- * own. Skips without, and without the monitor of an emulated machine, which says
- * what ID a guest has.
+ * own. Skips without, and without the monitor of an emulated machine, which
+ * says what ID a guest has.
  */
 #include <dirent.h>
 

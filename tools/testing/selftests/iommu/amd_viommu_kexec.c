@@ -6,10 +6,10 @@
  *   amd_viommu_kexec KERNEL
  *
  * Ends the kernel it runs on without a goodbye to anybody, so it is not among
- * the programs that a run of all tests takes. A guest runs its rings, and KERNEL
- * is started with the initial ramdisk of this one, which retain_initrd on the
- * kernel command line keeps. It is expected to run this program again: that is
- * where the result comes from.
+ * the programs that a run of all tests takes. A guest runs its rings, and
+ * KERNEL is started with the initial ramdisk of this one, which retain_initrd
+ * on the kernel command line keeps. It is expected to run this program again:
+ * that is where the result comes from.
  */
 #include <sys/mman.h>
 #include <sys/reboot.h>
