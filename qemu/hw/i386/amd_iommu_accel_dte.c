@@ -248,14 +248,19 @@ void amd_accel_dte_changed(AMDIOMMUAccel *a, uint16_t first, uint16_t last)
     }
 }
 
-/* It goes back to VFIO, as it came */
+/*
+ * It goes back to VFIO. Attached to nothing, if the guest's IOMMU is on: with
+ * the nesting parent, DMA that goes on would be to guest physical addresses.
+ * VFIO does not mind.
+ */
 void amd_accel_device_detach(AMDIOMMUAccel *a, AMDAccelDevice *dev)
 {
     Error *err = NULL;
 
-    if (!attach(a, dev, AMD_ACCEL_PARENT, a->parent_id, &err)) {
+    if (dev->attach != AMD_ACCEL_PARENT &&
+        !amd_accel_host_detach(a, dev, &err)) {
         amd_accel_report(a, err);
-        block(a, dev);
+        attach(a, dev, AMD_ACCEL_PARENT, a->parent_id, NULL);
     }
     amd_accel_host_destroy(a, &dev->hwpt_id);
     amd_accel_host_destroy(a, &dev->vdev_id);

@@ -401,6 +401,18 @@ bool iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint32_t viommu_id,
     return *out_ptr != MAP_FAILED;
 }
 
+/* A vDEVICE of a device that translates: its faults would be nobody's */
+static bool is_translating(const Obj *o)
+{
+    uint32_t id;
+
+    if (o->type != OBJ_VDEVICE) {
+        return false;
+    }
+    id = host.attached[o->dev - DEV_ID(0)];
+    return id && id != PARENT && !is_blocking(obj(id)->dte);
+}
+
 /* Mappings of the host's page beside the host's own one */
 static unsigned vf_mappings(void)
 {
@@ -419,7 +431,7 @@ void iommufd_backend_free_id(IOMMUFDBackend *be, uint32_t id)
 {
     Obj *o = obj(id);
 
-    if (!o->type || o->users ||
+    if (!o->type || o->users || is_translating(o) ||
         (o->type == OBJ_VIOMMU && (num_objs(OBJ_NONE) > 1 || vf_mappings()))) {
         host.busy++;
         return;

@@ -430,6 +430,12 @@ static void test_dte_usual(void)
     mem_write(dte_gpa(0) + 32, V2, 8);
     g_assert_cmpuint(host.nested, ==, nested);
     g_assert_cmpuint(state.counters.dte_writes, ==, 5);
+    /* Unless a write is about the ends of both */
+    mem_write(dte_gpa(0) - 4, (uint64_t)(uint32_t)(V | TV) << 32, 8);
+    mem_write(dte_gpa(0) - 4, V2 << 32, 8);
+    g_assert_cmpuint(host.nested, ==, nested);
+    mem_write(dte_gpa(0) - 4, 0, 8);
+    g_assert_true(is_blocked(0));
     /* The one before goes when there is another one */
     set_dte(0, V2, 0x90002);
     g_assert_true(has_dte(0));
@@ -602,6 +608,10 @@ static void test_table_short(void)
     w64(AMDVI_MMIO_DEVICE_TABLE, TABLE | 3);
     g_assert_cmpuint(a->watch.size, ==, 0x1000);
     g_assert_true(is_blocked(1));
+    /* Its end is beyond that of memory */
+    w64(AMDVI_MMIO_DEVICE_TABLE, (RAM_SIZE - 0x2000) | 0x1ff);
+    g_assert_cmpuint(a->watch.size, ==, 0);
+    g_assert_true(is_blocked(0));
     finish();
 }
 
@@ -679,7 +689,8 @@ static void test_unplug_live(void)
     host.vf[2] = host.vf[3] = 0x10;
     unplug(0);
     g_assert_cmpuint(num_objs(OBJ_NONE), ==, 0);
-    g_assert_cmpuint(host.attached[0], ==, PARENT);
+    /* If the device goes on, it is to nowhere */
+    g_assert_cmpuint(host.attached[0], ==, 0);
     g_assert_false(amd_iommu_accel_has_rings(&state));
     g_assert_cmphex(state.cmdbuf_head, ==, 0x20);
     g_assert_cmphex(state.cmdbuf_tail, ==, 0x60);
@@ -704,12 +715,25 @@ static void test_unplug_one(void)
     set_dte(0, V2, 0x80007);
     set_dte(1, V2, 0x80007);
     unplug(1);
-    g_assert_cmpuint(host.attached[1], ==, PARENT);
+    g_assert_cmpuint(host.attached[1], ==, 0);
     g_assert_true(has_dte(0));
     g_assert_cmphex(status(), ==, 0x18);
     g_assert_cmpuint(a->watch.size, ==, 0x1000);
     /* Twice is once */
     unplug(1);
+    finish();
+}
+
+/* Not even detached: then what can be given back is */
+static void test_unplug_stuck(void)
+{
+    start(ON_OFF_AUTO_ON);
+    guest_on();
+    set_dte(0, V2, 0x80007);
+    host.fail[AMD_IOCTL_DETACH] = EIO;
+    unplug(0);
+    g_assert_cmpuint(host.attached[0], ==, PARENT);
+    g_assert_cmpuint(num_objs(OBJ_NONE), ==, 0);
     finish();
 }
 
@@ -1005,6 +1029,7 @@ static const struct {
     { "reset/host-stuck", test_reset_host_stuck },
     { "unplug/live", test_unplug_live },
     { "unplug/one", test_unplug_one },
+    { "unplug/stuck", test_unplug_stuck },
     { "plug/fails", test_plug_fails },
     { "plug/mixed", test_plug_mixed },
     { "trapped/usual", test_trapped_usual },
