@@ -12,7 +12,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,8 +22,6 @@
 #include "level2.h"
 
 #define MIB (1UL << 20)
-/* The disk may still be on its way: drivers probe in the background */
-#define SECONDS_TO_APPEAR 30
 
 /*
  * No two words of a disk are alike, so that a block at another place is as
@@ -45,56 +42,6 @@ static void fill(uint64_t *words, uint64_t seed, off_t at)
 
 	for (i = 0; i < MIB / sizeof(*words); i++)
 		words[i] = word_at(seed, at + i * sizeof(*words));
-}
-
-static bool has_serial(const char *path, const char *serial)
-{
-	char text[64] = "";
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof(text), file))
-		*text = '\0';
-	fclose(file);
-	/* It is filled up with blanks */
-	text[strcspn(text, " \n")] = '\0';
-	return !strcmp(text, serial);
-}
-
-/* The namespace of the controller with that serial number, opened, or -1 */
-static int find_disk(const char *serial)
-{
-	char path[300], *dir;
-	glob_t found;
-	int fd = -1;
-	size_t i;
-
-	if (glob("/sys/class/nvme/nvme*/serial", 0, NULL, &found))
-		return -1;
-	for (i = 0; i < found.gl_pathc && fd < 0; i++) {
-		if (!has_serial(found.gl_pathv[i], serial))
-			continue;
-		dir = found.gl_pathv[i] + strlen("/sys/class/nvme/");
-		snprintf(path, sizeof(path), "/dev/%.*sn1",
-			 (int)strcspn(dir, "/"), dir);
-		fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	}
-	globfree(&found);
-	return fd;
-}
-
-static int wait_disk(const char *serial)
-{
-	unsigned int i;
-	int fd = -1;
-
-	for (i = 0; i < 10 * SECONDS_TO_APPEAR && fd < 0; i++) {
-		if (i)
-			usleep(100 * 1000);
-		fd = find_disk(serial);
-	}
-	return fd;
 }
 
 static bool write_all(int fd, uint64_t *buf, off_t at, off_t size,
@@ -143,8 +90,8 @@ static bool run(const char *serial, off_t at, off_t size, uint64_t seed,
 		bool write)
 {
 	uint64_t *buf = aligned_alloc(4096, MIB), *want = NULL;
-	int fd = wait_disk(serial), hash = sha256_start();
-	char digest[SHA256_TEXT];
+	char digest[SHA256_TEXT], name[32];
+	int fd = wait_disk(serial, name, sizeof(name)), hash = sha256_start();
 
 	if (fd < 0 || hash < 0 || !buf) {
 		printf("# no %s\n", fd < 0 ? serial : "SHA-256 of the kernel");
