@@ -64,6 +64,17 @@ bool monitor_run(struct vm *vm, const char *command)
 	       vm_wait(vm, has_replied, MONITOR_SECONDS) && vm->reply == PASSED;
 }
 
+/* A property of the IOMMU that the guest has; -1 if it has no such thing */
+long long vmm_number(struct vm *vm, const char *property)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "{\"execute\": \"qom-get\", "
+		 "\"arguments\": {\"path\": \"/machine/peripheral/iommu\", "
+		 "\"property\": \"%s\"}}\n", property);
+	return monitor_run(vm, text) ? vm->number : -1;
+}
+
 /* The guest has to agree, so it is a while between the reply and the event */
 bool disk_unplug(struct vm *vm)
 {

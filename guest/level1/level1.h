@@ -38,6 +38,8 @@ struct mode {
 	const char *needs;
 	/* The hardware of the host runs rings of the guest */
 	bool rings;
+	/* At least so often an invalidation traps; 0 is never */
+	unsigned int traps;
 };
 
 const struct mode *find_mode(const char *name);
@@ -70,6 +72,9 @@ struct vm {
 	const char *name;
 	const char *disk, *bdf;
 	const struct mode *mode;
+	/* One unless somebody asks for more; the second disk, if any */
+	unsigned int cpus;
+	const char *more_bdf;
 	struct port ports[NR_PORTS];
 	pid_t pid;
 	int status;
@@ -77,8 +82,11 @@ struct vm {
 	unsigned int boots;
 	bool panicked;
 	enum answer answer;
+	/* What guest/level2/reads.c has asked the disks for */
+	long requests;
 	/* The VMM: its last reply, and whether the disk is gone */
 	enum answer reply;
+	long long number;
 	bool unplugged;
 };
 
@@ -100,6 +108,7 @@ bool guest_say(struct vm *vm, double seconds, const char *command);
 bool guest_answers(struct vm *vm, double seconds);
 bool guest_run(struct vm *vm, double seconds, const char *command);
 bool monitor_run(struct vm *vm, const char *command);
+long long vmm_number(struct vm *vm, const char *property);
 bool disk_unplug(struct vm *vm);
 bool disk_plug(struct vm *vm);
 
@@ -111,6 +120,8 @@ bool host_can_use(const char *bdf);
 bool host_runs_rings(void);
 
 /* step.c: the report */
+#define NOTE_ROOM 2000
+
 void step(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool step_end(bool ok);
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));

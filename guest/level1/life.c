@@ -63,12 +63,6 @@ static bool kexecs(struct vm *vm)
 			guest_run(vm, 30, HAS_KEXECED));
 }
 
-static bool powers_off(struct vm *vm)
-{
-	step("%s powers off, and its VMM ends", vm->name);
-	return step_end(guest_say(vm, 30, "poweroff -f") && vm_ends(vm, 60));
-}
-
 void scenario_boot(const struct mode *mode, unsigned int mib)
 {
 	struct vm *vm = vm_get(0, mode);

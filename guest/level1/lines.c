@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What lines of a VMM and its guest mean */
+#include <stdlib.h>
 #include <string.h>
 
 #include "level1.h"
@@ -21,6 +22,9 @@ static void console_line(struct vm *vm, char *line)
 /* Results of the outer level are answers, anything else is to be shown */
 static void report_line(struct vm *vm, char *line)
 {
+	const char *text = line + strspn(line, " #");
+
+	sscanf(text, "requests %ld", &vm->requests);
 	if (!strcmp(line, "# ready"))
 		vm->boots++;
 	else if (!strncmp(line, "ok ", 3))
@@ -29,7 +33,7 @@ static void report_line(struct vm *vm, char *line)
 		vm->answer = FAILED;
 	else if (strncmp(line, "# Subtest:", 10) &&
 		 strncmp(line, "# seconds:", 10))
-		note("%s: %s", vm->name, line + strspn(line, " #"));
+		note("%s: %s", vm->name, text);
 }
 
 /* What the monitor wants to hear first has a number, unlike our commands */
@@ -44,6 +48,8 @@ static void monitor_line(struct vm *vm, char *line)
 	    strstr(line, "\"device\": \"disk\"")) {
 		vm->unplugged = true;
 	} else if (!strncmp(line, "{\"return\"", 9)) {
+		vm->number = strtoll(line + strcspn(line, "0123456789"), NULL,
+				     10);
 		vm->reply = PASSED;
 	} else if (!strncmp(line, "{\"error\"", 8)) {
 		note("%s: monitor: %s", vm->name, line);

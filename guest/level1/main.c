@@ -17,6 +17,10 @@ static const struct {
 	{ "life", scenario_life, 16 },
 	{ "two", scenario_two, 64 },
 	{ "kill", scenario_kill, 3 },
+	{ "bench", scenario_bench, 100 },
+	{ "bench_cpus", scenario_bench_cpus, 100 },
+	{ "bench_disks", scenario_bench_disks, 100 },
+	{ "bench_vms", scenario_bench_vms, 100 },
 };
 
 /* Has the QEMU that is here that mode? */
@@ -48,6 +52,9 @@ int main(int argc, char **argv)
 						  scenarios[i].number);
 		return steps_end();
 	}
-	fprintf(stderr, "usage: level1 boot|life|two|kill MODE [NUMBER]\n");
+	fprintf(stderr, "usage: level1 SCENARIO MODE [NUMBER], where SCENARIO is one of:");
+	for (i = 0; i < ARRAY_SIZE(scenarios); i++)
+		fprintf(stderr, " %s", scenarios[i].name);
+	fprintf(stderr, "\n");
 	return 1;
 }

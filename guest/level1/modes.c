@@ -15,6 +15,10 @@
 #define DISK_IS_TRANSLATED \
 	"grep -qx DMA /sys/class/nvme/nvme0/device/iommu_group/type"
 
+/* Its driver is a module, and the one of the disk waits for it */
+#define WAIT_DISK "for i in $(seq 100); do " \
+	"[ -e /sys/class/nvme/nvme0 ] && break; sleep 0.1; done; "
+
 static const struct mode modes[] = {
 	{
 		.name = "none",
@@ -29,10 +33,23 @@ static const struct mode modes[] = {
 		 */
 		.name = "emulated",
 		.machine = "q35,kernel-irqchip=split",
-		.devices = "-device amd-iommu,dma-remap=on",
+		.devices = "-device amd-iommu,id=iommu,dma-remap=on",
 		.append = STRICT,
 		.check = DISK_IS_TRANSLATED,
 		.needs = "dma-remap",
+		.traps = 2,
+	}, {
+		/*
+		 * Made for virtual machines, and the guest asks for each map
+		 * as well. A request may find the VMM at work on the one
+		 * before it, and then need not trap.
+		 */
+		.name = "virtio",
+		.machine = "q35",
+		.devices = "-device virtio-iommu-pci",
+		.append = STRICT,
+		.check = WAIT_DISK DISK_IS_TRANSLATED,
+		.traps = 1,
 	}, {
 		/*
 		 * The host's IOMMU walks the guest's page tables. This one has
@@ -40,15 +57,16 @@ static const struct mode modes[] = {
 		 */
 		.name = "trapped",
 		.machine = "q35,kernel-irqchip=split",
-		.devices = "-device amd-iommu,accel=on,hw-queues=off",
+		.devices = "-device amd-iommu,id=iommu,accel=on,hw-queues=off",
 		.append = STRICT V2_TABLES,
 		.check = DISK_IS_TRANSLATED HAS_V2_TABLES,
 		.needs = "accel",
+		.traps = 2,
 	}, {
 		/* and here it is the hardware that executes them */
 		.name = "accel",
 		.machine = "q35,kernel-irqchip=split",
-		.devices = "-device amd-iommu,accel=on,hw-queues=on",
+		.devices = "-device amd-iommu,id=iommu,accel=on,hw-queues=on",
 		.append = STRICT V2_TABLES,
 		.check = DISK_IS_TRANSLATED HAS_V2_TABLES,
 		.needs = "accel",

@@ -42,10 +42,10 @@ bool step_end(bool ok)
 	return ok;
 }
 
-/* A diagnostic: one line, whatever is in it */
+/* A diagnostic: one line, whatever is in it; init takes no longer ones */
 void note(const char *format, ...)
 {
-	char text[1024];
+	char text[NOTE_ROOM];
 	va_list ap;
 
 	va_start(ap, format);

@@ -78,6 +78,12 @@ bool writes(struct vm *vm, unsigned int mib)
 	return step_end(writes_say(vm, mib) && guest_answers(vm, IO_SECONDS));
 }
 
+bool powers_off(struct vm *vm)
+{
+	step("%s powers off, and its VMM ends", vm->name);
+	return step_end(guest_say(vm, 30, "poweroff -f") && vm_ends(vm, 60));
+}
+
 /* In any case no VMM runs afterwards */
 void end(struct vm *vm)
 {

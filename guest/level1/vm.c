@@ -32,6 +32,7 @@ struct vm *vm_get(unsigned int disk, const struct mode *mode)
 	vm->disk = disks[disk].serial;
 	vm->bdf = disks[disk].bdf;
 	vm->mode = mode;
+	vm->cpus = 1;
 	memcpy(vm->ports, ports, sizeof(vm->ports));
 	return vm;
 }

@@ -47,8 +47,8 @@ char **vmm_arguments(const struct vm *vm, const char *dir)
 	size_t count = 0, i;
 
 	add(argv, &count, QEMU " -L " FIRMWARE " -nodefaults -no-user-config");
-	add(argv, &count, "-name %s -display none -accel kvm -cpu host -smp 1",
-	    vm->name);
+	add(argv, &count, "-name %s -display none -accel kvm -cpu host -smp %u",
+	    vm->name, vm->cpus);
 	add(argv, &count, "-m 512 -machine %s", mode->machine);
 	for (i = CONSOLE; i <= MONITOR; i++)
 		add(argv, &count, "-chardev pipe,id=%s,path=%s/%s",
@@ -60,6 +60,11 @@ char **vmm_arguments(const struct vm *vm, const char *dir)
 	add(argv, &count, "-device pcie-root-port,id=root0,chassis=1");
 	add(argv, &count, "-device vfio-pci,id=disk,bus=root0,"
 	    "iommufd=iommufd0,host=%s", vm->bdf);
+	if (vm->more_bdf) {
+		add(argv, &count, "-device pcie-root-port,id=root1,chassis=2");
+		add(argv, &count, "-device vfio-pci,id=disk1,bus=root1,"
+		    "iommufd=iommufd0,host=%s", vm->more_bdf);
+	}
 	add(argv, &count, "-kernel " KERNEL " -initrd " INITRD " -append");
 	if (asprintf(&argv[count], APPEND "%s -- serve", mode->append) < 0)
 		abort();
