@@ -2,12 +2,13 @@
 # Each verb is one script; "make help" lists them.
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test stress series baseline shell refresh clean
+.PHONY: help run test stress bench series baseline shell refresh clean
 
 help:    ; @sed -n 's/^\#\# //p' Makefile
 run:     ; @scripts/run $(DEMO)
 test:    ; @scripts/test $(T)
 stress:  ; @scripts/stress $(ROUNDS)
+bench:   ; @scripts/bench $(if $(ICOUNT),--icount) $(if $(ROUNDS),--rounds $(ROUNDS))
 series:  ; @scripts/series
 baseline:; @scripts/baseline
 shell:   ; @scripts/shell
@@ -19,6 +20,8 @@ clean:   ; @rm -rf build
 ##                       calls one by one, DEMO=mock those of the mock driver
 ## make test             all suites; T="mock debug" for these only
 ## make stress           the stress test alone, ROUNDS=1000000 rounds of it
+## make bench            count what invalidations of a guest cost: bench/figures.md;
+##                       ROUNDS=n reads each, ICOUNT=1 counts instructions, too
 ## make series           write the patch series to build/series and check it
 ## make baseline         run the stock selftests on the kernel without the series
 ## make shell            a shell in the test machine
