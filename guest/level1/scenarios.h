@@ -15,7 +15,7 @@ void scenario_bench_disks(const struct mode *mode, unsigned int rounds);
 void scenario_bench_vms(const struct mode *mode, unsigned int rounds);
 
 /* steps.c: what scenarios are made of; false if they need not go on */
-#define BOOT_SECONDS 180
+#define BOOT_SECONDS 240
 #define IO_SECONDS 120
 
 void begin(struct vm *vm);

@@ -90,6 +90,8 @@ void end(struct vm *vm)
 	if (!vm_running(vm))
 		return;
 	step("the VMM of %s ends when told to", vm->name);
+	/* Which it can whatever has become of its guest */
+	vm->panicked = false;
 	step_end(monitor_run(vm, "{\"execute\": \"quit\"}\n") &&
 		 vm_ends(vm, 60));
 	vm_kill(vm);

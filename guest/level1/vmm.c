@@ -37,7 +37,7 @@ static void add(char **argv, size_t *count, const char *format, ...)
  * kernel must not take for a fault.
  */
 #define APPEND "console=ttyS0 loglevel=6 no_timer_check nosoftlockup " \
-	"rcupdate.rcu_cpu_stall_timeout=120 mitigations=off "
+	"rcupdate.rcu_cpu_stall_timeout=120 "
 
 /* @dir is where the pipes are. Nobody frees it: the program is replaced */
 char **vmm_arguments(const struct vm *vm, const char *dir)
