@@ -49,6 +49,15 @@ build_rig_qemu() {
 	"$TOP/scripts/qemu-build" "$@"
 }
 
+# build_levels: all of the three levels, likewise. Source rig.sh before.
+build_levels() {
+	"$TOP/scripts/setup" guest
+	"$TOP/scripts/fetch-guest"
+	build_rig_qemu qemu-system-x86_64
+	build_all base
+	"$TOP/scripts/build-guest" base
+}
+
 # qtest_programs: the qtests that the series brings
 qtest_programs() {
 	qemu_patches | while read -r _p; do patch_new_files "$_p"; done |

@@ -9,9 +9,8 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "libqtest.h"
-#include "libqos/fw_cfg.h"
+#include "libqos/qos-amd-iommu.h"
 #include "qobject/qdict.h"
-#include "hw/i386/amd_iommu.h"
 
 #define Q35             "-M q35 -net none "
 #define ACCEL           Q35 "-device amd-iommu,id=iommu,accel=on"
@@ -24,7 +23,6 @@
 #define CMD_ON          (ON | AMDVI_MMIO_CONTROL_CMDBUFLEN)
 #define EVT_ON          AMDVI_MMIO_CONTROL_EVENTLOGEN
 
-#define TABLES_MAX      (16 * 1024)
 #define IVRS_BLOCKS     48
 
 static uint64_t get(QTestState *qts, uint64_t reg)
@@ -113,25 +111,6 @@ static void test_mode(void)
     qtest_quit(qts);
 }
 
-static uint8_t *read_ivrs(QTestState *qts, uint32_t *len)
-{
-    QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
-    g_autofree uint8_t *all = g_malloc0(TABLES_MAX);
-    size_t size, at = 0;
-
-    size = MIN(qfw_cfg_get_file(fw_cfg, "etc/acpi/tables", all, TABLES_MAX),
-               TABLES_MAX);
-    pc_fw_cfg_uninit(fw_cfg);
-    while (at + 36 < size && ldl_le_p(all + at + 4)) {
-        *len = ldl_le_p(all + at + 4);
-        if (!memcmp(all + at, "IVRS", 4) && at + *len <= size) {
-            return g_memdup2(all + at, *len);
-        }
-        at += *len;
-    }
-    g_assert_not_reached();
-}
-
 /* Registers and table agree, and offer what the host can do for a guest */
 static void test_features(void)
 {
@@ -144,7 +123,7 @@ static void test_features(void)
 
     g_assert_cmphex(get(qts, AMDVI_MMIO_EXT_FEATURES), ==, efr);
     g_assert_cmphex(get(qts, AMD_IOMMU_REG_EXT_FEATURES2), ==, 0);
-    ivrs = read_ivrs(qts, &len);
+    ivrs = qamd_read_ivrs(qts, &len);
     for (at = IVRS_BLOCKS; at < len; at += lduw_le_p(ivrs + at + 2)) {
         /* Neither ATS nor page requests nor prefetching */
         g_assert_cmphex(ivrs[at + 1], ==, 1);

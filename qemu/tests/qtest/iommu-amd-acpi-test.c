@@ -10,36 +10,13 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "libqtest.h"
-#include "libqos/fw_cfg.h"
 #include "libqos/qos-amd-iommu.h"
 
 #define EXPECTED                "tests/data/acpi/x86/q35/IVRS.ivrs"
-#define TABLES_MAX              (16 * 1024)
 #define CHECKSUM                9
 #define FIRST_BLOCK             48
 #define REG_EFR                 0x30
 #define REG_EFR2                0x1a0
-
-/* The IVRS, to be freed */
-static uint8_t *read_ivrs(QTestState *qts, uint32_t *len)
-{
-    QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
-    g_autofree uint8_t *all = g_malloc0(TABLES_MAX);
-    size_t size, at = 0;
-
-    size = MIN(qfw_cfg_get_file(fw_cfg, "etc/acpi/tables", all, TABLES_MAX),
-               TABLES_MAX);
-    pc_fw_cfg_uninit(fw_cfg);
-    /* The FACS comes first and is as long as it says; so are all others */
-    while (at + 36 < size && ldl_le_p(all + at + 4)) {
-        *len = ldl_le_p(all + at + 4);
-        if (!memcmp(all + at, "IVRS", 4) && at + *len <= size) {
-            return g_memdup2(all + at, *len);
-        }
-        at += *len;
-    }
-    g_assert_not_reached();
-}
 
 /* A command line of today gets the table of today */
 static void test_default(void)
@@ -51,7 +28,7 @@ static void test_default(void)
     gsize want;
 
     g_assert_true(g_file_get_contents(EXPECTED, &expected, &want, NULL));
-    ivrs = read_ivrs(qts, &len);
+    ivrs = qamd_read_ivrs(qts, &len);
     ivrs[CHECKSUM] = 0;
     expected[CHECKSUM] = 0;
     g_assert_cmpmem(ivrs, len, expected, want);
@@ -66,7 +43,7 @@ static void test_features(const void *props)
     g_autofree uint8_t *ivrs = NULL;
     uint32_t len;
 
-    ivrs = read_ivrs(q->qts, &len);
+    ivrs = qamd_read_ivrs(q->qts, &len);
     for (at = FIRST_BLOCK; at < len; at += lduw_le_p(ivrs + at + 2)) {
         g_assert_cmpuint(lduw_le_p(ivrs + at + 2), >, 0);
         if (ivrs[at] == 0x10) {

@@ -9,6 +9,7 @@
 #include "qobject/qnum.h"
 #include "pci-pc.h"
 #include "qos-iommu-testdev.h"
+#include "fw_cfg.h"
 #include "qos-amd-iommu.h"
 
 /* Memory that nothing else uses: no firmware runs */
@@ -319,4 +320,26 @@ bool qamd_event(QAMDIOMMU *q, uint64_t evt[2])
     q->evt_head = (q->evt_head + 16) % RING_BYTES;
     qamd_set_reg(q, AMDVI_MMIO_EVENT_HEAD, q->evt_head);
     return true;
+}
+
+#define TABLES_MAX              (16 * 1024)
+
+uint8_t *qamd_read_ivrs(QTestState *qts, uint32_t *len)
+{
+    QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
+    g_autofree uint8_t *all = g_malloc0(TABLES_MAX);
+    size_t size, at = 0;
+
+    size = MIN(qfw_cfg_get_file(fw_cfg, "etc/acpi/tables", all, TABLES_MAX),
+               TABLES_MAX);
+    pc_fw_cfg_uninit(fw_cfg);
+    /* The FACS comes first and is as long as it says; so are all others */
+    while (at + 36 < size && ldl_le_p(all + at + 4)) {
+        *len = ldl_le_p(all + at + 4);
+        if (!memcmp(all + at, "IVRS", 4) && at + *len <= size) {
+            return g_memdup2(all + at, *len);
+        }
+        at += *len;
+    }
+    g_assert_not_reached();
 }

@@ -103,6 +103,9 @@ uint64_t qamd_page(QAMDIOMMU *q);
 uint64_t qamd_get(QAMDIOMMU *q, const char *property);
 void qamd_set(QAMDIOMMU *q, const char *property, uint64_t value);
 
+/* The IVRS that firmware gets, to be freed */
+uint8_t *qamd_read_ivrs(QTestState *qts, uint32_t *len);
+
 void qamd_set_dte(QAMDIOMMU *q, const uint64_t dte[4]);
 /* A DTE with a host table; permissions read and write */
 void qamd_host_dte(uint64_t dte[4], uint16_t domid, uint64_t root,
