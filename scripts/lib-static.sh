@@ -39,7 +39,8 @@ step_tree() {
 # step_configs ARCH: its config fragments
 step_configs() {
 	case $1 in
-	x86) echo "$TOP/configs/base.config $TOP/configs/kunit.config" ;;
+	x86) echo "$TOP/configs/base.config $TOP/configs/series.config" \
+		"$TOP/configs/kunit.config" ;;
 	arm64) echo "$TOP/configs/arm64.config" ;;
 	esac
 }

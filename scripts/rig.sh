@@ -31,7 +31,8 @@ flavour_source() {
 flavour_configs() {
 	case $1 in
 	arm64*) echo "$TOP/configs/arm64.config" "$TOP/configs/tegra.config" ;;
-	*) echo "$TOP/configs/base.config" ;;
+	pristine) echo "$TOP/configs/base.config" ;;
+	*) echo "$TOP/configs/base.config" "$TOP/configs/series.config" ;;
 	esac
 	case $1 in
 	base) echo "$TOP/configs/host.config" ;;
