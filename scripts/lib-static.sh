@@ -3,7 +3,11 @@
 # What the static checks have in common. Source it after lib.sh, rig.sh and
 # lib-series.sh; the series must be prepared.
 
-STEP_TREE=$B/steps/tree		# work tree that moves from commit to commit
+# Work trees that move from commit to commit: what is compiled for x86 has one,
+# the rest another, so that both can be under way at once
+STEP_TREE=$B/steps/tree
+STEP_OTHER=$B/steps/other-tree
+export STEP_OTHER
 BASE=$(git -C "$SRC" rev-parse base)
 TIP=$(git -C "$LINUX" rev-parse HEAD)
 
@@ -65,6 +69,11 @@ step_key() {
 	} | sha256sum | cut -c 1-32
 }
 
+# step_hand ARCH: the work tree for it
+step_hand() {
+	[ "$1" = x86 ] || STEP_TREE=$STEP_OTHER
+}
+
 # step_cc ARCH ARG...: the compiler
 step_cc() {
 	case $1 in
@@ -85,7 +94,7 @@ step_make() {
 		;;
 	esac
 	make -C "$STEP_TREE" O="$B/kernel/steps-$_arch" LOCALVERSION= V=0 W=1 \
-		KCFLAGS='-fmacro-prefix-map=../../steps/tree/=' \
+		KCFLAGS="-fmacro-prefix-map=../../steps/${STEP_TREE##*/}/=" \
 		HOSTCC='ccache gcc' "$@"
 }
 

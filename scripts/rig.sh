@@ -22,7 +22,7 @@ need_flavour() {
 flavour_source() {
 	case $1 in
 	pristine) echo "$SRC" ;;
-	step) echo "$B/steps/tree" ;;
+	step) echo "$B/steps/other-tree" ;;
 	*) echo "$LINUX" ;;
 	esac
 }
