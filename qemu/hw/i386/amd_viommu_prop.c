@@ -227,6 +227,20 @@ static void running_get(Object *obj, Visitor *vis, const char *name,
     visit_u64(vis, name, num);
 }
 
+/* What of the host's control register turns the vIOMMU on: 0 without guests */
+static void control_get(Object *obj, Visitor *vis, const char *name,
+                        void *opaque, Error **errp)
+{
+    AMDViommu *v = of(obj);
+    uint64_t control = 0;
+
+    if (v->realized) {
+        control = amd_iommu_control(v->iommu) &
+                  (AMD_VIOMMU_CTRL_VCMD_EN | AMD_VIOMMU_CTRL_VIOMMU_EN);
+    }
+    visit_u64(vis, name, control);
+}
+
 static char *first_violation_get(Object *obj, Error **errp)
 {
     AMDViommu *v = of(obj);
@@ -295,6 +309,8 @@ void amd_viommu_add_properties(AMDVIState *s)
     object_property_add(obj, "viommu-audit", "uint64", audit_get, NULL, NULL,
                         NULL);
     object_property_add(obj, "viommu-running", "uint64", running_get, NULL,
+                        NULL, NULL);
+    object_property_add(obj, "viommu-control", "uint64", control_get, NULL,
                         NULL, NULL);
     object_property_add_str(obj, "viommu-first-violation", first_violation_get,
                             NULL);

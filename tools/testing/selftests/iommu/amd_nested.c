@@ -563,22 +563,28 @@ static int set_tracking(const struct amd_guest *guest, bool on)
 	       -errno : 0;
 }
 
-/* 1 if the page has become dirty since the last question, or an errno */
+/*
+ * 1 if the page has become dirty since the last question, or an errno. All of
+ * the memory is asked for: pages that happen to be contiguous in the host are
+ * one entry, and what is dirty of an entry that begins before the range of the
+ * question is lost.
+ */
 static int is_dirty(const struct amd_guest *guest, __u64 gpa)
 {
-	__u64 bitmap = 0;
+	__u64 bitmap[AMD_RAM_SIZE / AMD_PAGE / 64] = {};
+	unsigned int bit = (gpa - AMD_RAM_GPA) / AMD_PAGE;
 	struct iommu_hwpt_get_dirty_bitmap cmd = {
 		.size = sizeof(cmd),
 		.hwpt_id = guest->hwpt_id,
-		.iova = gpa,
-		.length = AMD_PAGE,
+		.iova = AMD_RAM_GPA,
+		.length = AMD_RAM_SIZE,
 		.page_size = AMD_PAGE,
-		.data = (uintptr_t)&bitmap,
+		.data = (uintptr_t)bitmap,
 	};
 
 	if (ioctl(guest->iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd))
 		return -errno;
-	return bitmap & 1;
+	return bitmap[bit / 64] >> (bit % 64) & 1;
 }
 
 #define test_dirties()                                             \

@@ -151,14 +151,15 @@ TEST_F(guests, every_domain)
 	test_works(&self->a);
 }
 
-/* The IDs that the devices have on the host are not the guest's either */
-TEST_F(guests, devices_of_the_host)
+/* The VMM of @hw is told, and that of @other is not */
+static void check_foreign_devices(struct __test_metadata *_metadata,
+				  struct amd_hw *hw, struct amd_hw *other)
 {
 	const int ids[] = {
-		amd_hw_devid(&self->a.setup.dev),
-		amd_hw_devid(&self->b.setup.dev), 0,
+		amd_hw_devid(&hw->setup.dev), amd_hw_devid(&other->setup.dev),
+		0,
 	};
-	struct amd_ring *ring = &self->a.rings.cmd;
+	struct amd_ring *ring = &hw->rings.cmd;
 	unsigned int i;
 	__u32 at;
 
@@ -167,9 +168,17 @@ TEST_F(guests, devices_of_the_host)
 			continue;
 		at = ring->next;
 		EXPECT_EQ(0, amd_ring_run(ring, amd_cmd_devtab(ids[i])));
-		test_vmm_event(&self->a, AMD_EVENT_ILLEGAL, ring->gpa + at);
+		test_vmm_event(hw, AMD_EVENT_ILLEGAL, ring->gpa + at);
+		test_no_vmm_event(other);
 	}
-	test_works(&self->b);
+	check_works(_metadata, other);
+}
+
+/* The IDs that the devices have on the host are not the guest's either */
+TEST_F(guests, devices_of_the_host)
+{
+	check_foreign_devices(_metadata, &self->a, &self->b);
+	check_foreign_devices(_metadata, &self->b, &self->a);
 }
 
 TEST_F(guests, events)

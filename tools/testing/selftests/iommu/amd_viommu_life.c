@@ -218,6 +218,18 @@ TEST_F(life, windows)
 	EXPECT_EQ(2, count_lines("/proc/iomem", "amd_viommu_vf"));
 }
 
+/* And for as long it is on */
+TEST_F(life, on_and_off)
+{
+	if (!amd_has_monitor())
+		SKIP(return, "no monitor of emulated hardware");
+	EXPECT_LT(0, monitor_number("viommu-control"));
+	ASSERT_EQ(0, amd_viommu_free(&self->hw.v));
+	EXPECT_EQ(0, monitor_number("viommu-control"));
+	ASSERT_EQ(0, amd_viommu_alloc(&self->hw.v, self->guest, self->dev));
+	EXPECT_LT(0, monitor_number("viommu-control"));
+}
+
 static double now(void)
 {
 	struct timespec ts;
