@@ -12,12 +12,14 @@
  * its first reads. scripts/bench_report.py subtracts it, and so do we.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "scenarios.h"
 
 /* Under -icount a second of level 1 is 10^9 instructions; that is not long */
 #define READ_SECONDS 300
+#define SETTLE_SECONDS 5
 
 static const unsigned int sizes[] = { 1, 16, 512 };
 
@@ -115,7 +117,12 @@ static bool costs(const struct bench *bench, const struct run *none,
 	/* To cost nothing is no feat when nobody does it */
 	if (bench->mode->rings && executed < requests)
 		return false;
-	return traps ? mmio >= (long long)traps * requests : !mmio && !ioctls;
+	if (traps)
+		return mmio >= (long long)traps * requests;
+	/* Without an IOMMU there is nothing to prove: an odd interrupt may move */
+	if (!bench->mode->rings)
+		return mmio * 10 < requests && ioctls * 10 < requests;
+	return !mmio && !ioctls;
 }
 
 static bool measure(struct bench *bench, unsigned int pages)
@@ -129,7 +136,7 @@ static bool measure(struct bench *bench, unsigned int pages)
 	if (bench->mode->rings)
 		step("an invalidation costs no exit and no ioctl");
 	else if (!bench->mode->traps)
-		step("there are no invalidations, exits or ioctls");
+		step("there are hardly any exits or ioctls");
 	else
 		step("an invalidation costs %u or more exits",
 		     bench->mode->traps);
@@ -189,13 +196,20 @@ static bool all_power_off(struct bench *bench)
 	return ok;
 }
 
-/* The first program finds nothing in the guests' caches */
+/*
+ * The first program finds nothing in the guests' caches, and a guest is not at
+ * rest when it says that it is up: interrupts are still being set up, which are
+ * exits and ioctls too.
+ */
 static bool warm_up(struct bench *bench)
 {
 	long requests;
+	bool ok;
 
 	step("the guests have read once");
-	return step_end(read_disks(bench, sizes[0], bench->rounds, &requests));
+	ok = read_disks(bench, sizes[0], bench->rounds, &requests);
+	sleep(SETTLE_SECONDS);
+	return step_end(ok);
 }
 
 static bool whole_life(struct bench *bench)
