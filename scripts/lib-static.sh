@@ -7,7 +7,6 @@
 # the rest another, so that both can be under way at once
 STEP_TREE=$B/steps/tree
 STEP_OTHER=$B/steps/other-tree
-export STEP_OTHER
 BASE=$(git -C "$SRC" rev-parse base)
 TIP=$(git -C "$LINUX" rev-parse HEAD)
 
