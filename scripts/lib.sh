@@ -17,7 +17,7 @@ export TOP B CACHE SRC LINUX RESULTS JOBS
 # The same objects from any clone on this machine: paths relative to the
 # clone, no directory names hashed.
 export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1
-# What is not cached is not preprocessed twice
+# What is not cached is not preprocessed twice; cached-cc says what that costs
 export CCACHE_DEPEND=1
 export CCACHE_DIR="${CCACHE_DIR:-$CACHE/ccache}" CCACHE_MAXSIZE=8G
 # Builds must not depend on who builds, where and when.

@@ -65,7 +65,8 @@ kmake_in() {
 	make -C "$_source" O="$_out" ARCH="$(flavour_arch "$_flavour")" \
 		CROSS_COMPILE="$(flavour_cross "$_flavour")" LOCALVERSION= V=0 \
 		KCFLAGS="-fmacro-prefix-map=../../${_source##*/}/=" \
-		CC="ccache $(flavour_cc "$_flavour")" HOSTCC="ccache gcc" \
+		CC="$TOP/scripts/cached-cc $(flavour_cc "$_flavour")" \
+		HOSTCC="ccache gcc" \
 		$(flavour_make "$_flavour") "$@"
 }
 
