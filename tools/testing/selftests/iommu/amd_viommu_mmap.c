@@ -216,6 +216,20 @@ TEST_F(page, nothing_of_the_one_before)
 	}
 }
 
+/* Who has many lives behind it must not run out of offsets for the next one */
+TEST_F(page, offset_is_free_again)
+{
+	const __u64 offset = self->v->mmap_offset;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, amd_viommu_free(self->v));
+		ASSERT_EQ(0, amd_viommu_alloc(self->v, self->guest,
+					      &self->hw.setup.dev));
+		EXPECT_EQ(offset, self->v->mmap_offset);
+	}
+}
+
 TEST_F(page, read_only)
 {
 	void *page = mmap(NULL, AMD_PAGE, PROT_READ, MAP_SHARED,
