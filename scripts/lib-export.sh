@@ -11,17 +11,39 @@ export_commits() {
 	: >"$1/new"
 	git -C "$SRC" diff-tree -r --no-renames --name-only --diff-filter=A \
 		"$2" "$3" >"$1/added"
-	_number=0
+	patch_files | while read -r _old; do
+		echo "$(patch_number "$_old") $(sed -n '1s/^Subject: //p' "$TOP/$_old")"
+	done >"$1/numbers"
+	_number=0000
 	for _commit in $(git -C "$SRC" rev-list --reverse "$2..$3"); do
-		_number=$((_number + 1))
+		_number=$(number_after "$1/numbers" "$_number" \
+			"$(git -C "$SRC" log -1 --format=%s "$_commit")")
 		export_one "$1" "$_commit" "$_number" "$2"
 	done
 	export_overlay "$1" "$3"
 }
 
+# number_after NUMBERS NUMBER SUBJECT: the number of the patch with this subject
+# that follows NUMBER. A patch keeps the one it has, so that two branches can add
+# patches in different places; a new one adds a letter to that of the patch before
+# it: 0012a, 0012b.
+number_after() {
+	awk -v last="$2" -v subject="$3" '
+	{ number = $1; sub(/^[^ ]* /, ""); taken[number]; if ($0 == subject) own = number }
+	END {
+		if (own > last) { print own; exit }
+		letters = "abcdefghijklmnopqrstuvwxyz"
+		stem = substr(last, 1, 4); at = index(letters, substr(last, 5, 1))
+		if (length(last) == 4) at = 0
+		do number = stem substr(letters, ++at, 1)
+		while (number in taken && at < 26)
+		print number
+	}' "$1"
+}
+
 # export_one DIR COMMIT NUMBER BASE
 export_one() {
-	_name=$(printf '%04d-%s' "$3" "$(git -C "$SRC" log -1 --format=%f "$2")")
+	_name=$(printf '%s-%s' "$3" "$(git -C "$SRC" log -1 --format=%f "$2")")
 	_file=$1/patches/$(printf '%.57s' "$_name").patch
 	_title="$(git -C "$SRC" log -1 --format='%h ("%s")' "$2")"
 	git -C "$SRC" log -1 --format=%B "$2" | sed '/^Signed-off-by: /d' |

@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 # The format of patches/ and of the overlay. Source it after lib.sh.
 #
-# patches/NNNN-slug.patch: "Subject: ...", blank line, the rest of the commit
+# patches/NNNN-slug.patch (or NNNNa-slug.patch, of which the next letter comes
+# after it): "Subject: ...", blank line, the rest of the commit
 # message, "---", "New-file: PATH" lines, then a diff of files that exist
 # upstream. A New-file stands in the overlay: at its kernel path below $TOP.
 
@@ -12,6 +13,11 @@ OVERLAY_DIRS='arch block crypto Documentation drivers fs include init io_uring
 # patch_files: all patches in order
 patch_files() {
 	(cd "$TOP" && ls patches/[0-9]*.patch 2>/dev/null) || :
+}
+
+# patch_number FILE: 0012 or 0012a of its name
+patch_number() {
+	echo "$1" | sed 's|^.*/||; s|-.*||'
 }
 
 # overlay_dirs: the top directories that it has, on one line
@@ -89,7 +95,7 @@ series_errors() (
 	_tmp=$(mktemp -d) || exit 1
 	trap 'rm -rf "$_tmp"' EXIT
 	overlay_files >"$_tmp/overlay"
-	patch_files | sed 's/^\(patches\/[0-9]*\).*/\1/' | uniq -d |
+	patch_files | sed 's/^\(patches\/[0-9a-z]*\).*/\1/' | uniq -d |
 		sed 's/$/: two patches have this number; rename one/'
 	# shellcheck disable=SC2046 # a list of words
 	set -- "$1" $(patch_files)
