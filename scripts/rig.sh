@@ -35,7 +35,7 @@ flavour_configs() {
 	*) echo "$TOP/configs/base.config" "$TOP/configs/series.config" ;;
 	esac
 	case $1 in
-	base) echo "$TOP/configs/host.config" ;;
+	base | pristine) echo "$TOP/configs/host.config" ;;
 	*debug) echo "$TOP/configs/debug.config" ;;
 	esac
 	# Built for x86 alone
