@@ -5,8 +5,11 @@
  *
  * The translate device is a device table slot without a device: a plain host
  * table of the guest's memory, tagged with the parent's domain ID, and
- * nothing else. The DTE of a device of the guest carries guest ID and guest
- * device ID, and both must have been set up before hardware sees them.
+ * nothing else. Its interrupt half stays what it is for a slot without a
+ * device, IV = 1 and IntCtl = 0: with IV = 0 the IOMMU would pass on, without
+ * remapping, whatever interrupt message arrives under that ID. The DTE of a
+ * device of the guest carries guest ID and guest device ID, and both must have
+ * been set up before hardware sees them.
  */
 
 #include "qemu/osdep.h"
@@ -52,8 +55,12 @@ bool amd_viommu_check_trans(AMDViommu *v, AMDViommuGuest *g)
     if (~dte[0] & (AMDVI_DEV_PERM_READ | AMDVI_DEV_PERM_WRITE)) {
         amd_viommu_violation(v, AMD_VR_TRANS_PERM, g->gid, dte[0]);
     }
-    if ((dte[0] & AMD_DTE0_GV) || (dte[2] & AMDVI_IR_REMAP_ENABLE) || dte[3]) {
+    if ((dte[0] & AMD_DTE0_GV) || dte[3]) {
         amd_viommu_violation(v, AMD_VR_TRANS_EXTRA, g->gid, devid);
+    }
+    if (!(dte[2] & AMDVI_IR_REMAP_ENABLE) ||
+        extract64(dte[2], AMDVI_IR_INTCTL_SHIFT, 2)) {
+        amd_viommu_violation(v, AMD_VR_TRANS_INTR, g->gid, dte[2]);
     }
     domid = extract64(dte[1], 0, 16);
     if (!domid || domid == own_domid(v)) {

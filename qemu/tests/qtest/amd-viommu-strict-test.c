@@ -342,28 +342,40 @@ static void with_trans_dte(QAVGuest *g, uint64_t clear, uint64_t set0,
 
 static void trans_read_only(QAVGuest *g)
 {
-    with_trans_dte(g, QAMD_DTE0_IW, 0, g->domid, 0, 0);
+    with_trans_dte(g, QAMD_DTE0_IW, 0, g->domid, QAMD_DTE2_IV, 0);
 }
 
-static void trans_with_intr(QAVGuest *g)
+/* IV = 0: interrupt messages of that ID would get through as they are */
+static void trans_without_iv(QAVGuest *g)
 {
-    with_trans_dte(g, 0, 0, g->domid, 1, 0);
+    with_trans_dte(g, 0, 0, g->domid, 0, 0);
+}
+
+/* IntCtl 1: passed on, 2: remapped. Only 0 refuses them. */
+static void trans_intr_forwarded(QAVGuest *g)
+{
+    with_trans_dte(g, 0, 0, g->domid, QAMD_DTE2_IV | 1ULL << 60, 0);
+}
+
+static void trans_intr_remapped(QAVGuest *g)
+{
+    with_trans_dte(g, 0, 0, g->domid, QAMD_DTE2_IV | 2ULL << 60, 0);
 }
 
 static void trans_with_vimu(QAVGuest *g)
 {
-    with_trans_dte(g, 0, 0, g->domid, 0, AMD_DTE3_VIMU_EN |
+    with_trans_dte(g, 0, 0, g->domid, QAMD_DTE2_IV, AMD_DTE3_VIMU_EN |
                    (uint64_t)GID << AMD_DTE3_GID_SHIFT);
 }
 
 static void trans_domid_zero(QAVGuest *g)
 {
-    with_trans_dte(g, 0, 0, 0, 0, 0);
+    with_trans_dte(g, 0, 0, 0, QAMD_DTE2_IV, 0);
 }
 
 static void trans_domid_of_pas(QAVGuest *g)
 {
-    with_trans_dte(g, 0, 0, QAV_PAS_DOMID, 0, 0);
+    with_trans_dte(g, 0, 0, QAV_PAS_DOMID, QAMD_DTE2_IV, 0);
 }
 
 static void trans_is_device(QAVGuest *g)
@@ -579,8 +591,10 @@ static const Mistake mistakes[] = {
     { "ring-without-translate-dte", no_trans_id },
     { "ring-without-translate-dte", no_trans_dte },
     { "translate-dte-permissions", trans_read_only },
-    { "translate-dte-extra-fields", trans_with_intr },
     { "translate-dte-extra-fields", trans_with_vimu },
+    { "translate-dte-interrupts", trans_without_iv },
+    { "translate-dte-interrupts", trans_intr_forwarded },
+    { "translate-dte-interrupts", trans_intr_remapped },
     { "translate-dte-domid", trans_domid_zero },
     { "translate-dte-domid", trans_domid_of_pas },
     { "translate-id-is-a-device", trans_is_device },

@@ -31,6 +31,7 @@
 #define QAMD_DTE0_IW            (1ULL << 62)
 #define QAMD_DTE1_SE            (1ULL << 33)
 #define QAMD_DTE1_SA            (1ULL << 34)
+#define QAMD_DTE2_IV            (1ULL << 0)
 #define QAMD_DTE2_5LEVEL        (1ULL << 54)
 
 /* Host page table entries */

@@ -196,6 +196,8 @@ void qav_guest_trans(QAVGuest *g)
     uint64_t dte[4];
 
     qamd_host_dte(dte, g->domid, g->s2, 4);
+    /* Interrupt messages of that ID are refused */
+    dte[2] = QAMD_DTE2_IV;
     qav_set_dte(g->v, g->trans, dte);
     qav_vfc_write(g->v, g->gid, AMD_VFC_MISC,
                   (uint64_t)g->trans << AMD_VFC_MISC_TRANS_SHIFT);
