@@ -113,6 +113,7 @@ struct AMDViommu {
     bool vfc_all_ones;
     bool ring_error;
     bool log_overflow;
+    bool sparse_dev_map;
     uint64_t ctrl_stuck;        /* control bits that do not stick */
     uint32_t cw_delay_ms;
     int cw_knob;                /* AMDViommuCwKnob */
@@ -185,6 +186,8 @@ void amd_viommu_map_write(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
                           uint64_t val);
 bool amd_viommu_map_lookup(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
                            uint16_t id, uint16_t *hid);
+bool amd_viommu_map_peek(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
+                         uint16_t id, uint16_t *hid);
 bool amd_viommu_map_reverse(AMDViommu *v, AMDViommuGuest *g, uint16_t hdom,
                             uint16_t *gdom);
 bool amd_viommu_maps_present(AMDViommu *v, uint16_t gid);
@@ -218,7 +221,6 @@ void amd_viommu_irq_flush(AMDViommu *v);
 void amd_viommu_violation(AMDViommu *v, AMDViommuReason why, uint16_t gid,
                           uint64_t detail);
 const char *amd_viommu_reason_name(AMDViommuReason why);
-bool amd_viommu_reason_is_host(AMDViommuReason why);
 void amd_viommu_event_guest_fault(AMDViommu *v, uint16_t gid, hwaddr addr);
 void amd_viommu_event_hw_error(AMDViommu *v, uint16_t gid, unsigned source,
                                hwaddr addr);

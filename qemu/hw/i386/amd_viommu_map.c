@@ -153,6 +153,16 @@ void amd_viommu_map_write(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
     }
 }
 
+/* What the map says, for a check of the model's own: nobody is to blame */
+bool amd_viommu_map_peek(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
+                         uint16_t id, uint16_t *hid)
+{
+    uint64_t entry = 0;
+
+    return entry_rw(v, g->gid, map, id, &entry, false) &&
+           entry_decode(entry, hid);
+}
+
 /* Substitute a guest ID in a command of this guest */
 bool amd_viommu_map_lookup(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
                            uint16_t id, uint16_t *hid)

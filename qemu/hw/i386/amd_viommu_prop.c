@@ -50,6 +50,8 @@ static const Knob knobs[] = {
          "fetches from guest command rings fail"),
     KNOB("viommu-log-overflow", "bool", log_overflow, false,
          "guest logs count as full"),
+    KNOB("viommu-sparse-dev-map", "bool", sparse_dev_map, false,
+         "a host need not fill the DevID map"),
     KNOB("viommu-cw-delay-ms", "uint32", cw_delay_ms, false,
          "guest completion stores arrive that much later"),
 };

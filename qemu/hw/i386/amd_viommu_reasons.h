@@ -6,7 +6,9 @@
  * One line per violation: symbol, name as shown in QMP and traces, and who is
  * to blame. HOST means that the host driver made a mistake and fails a strict
  * run. GUEST means that an untrusted guest can cause it alone: it is counted,
- * but must never fail the host.
+ * but must never fail the host. A guest command that names an ID without a map
+ * entry is the host's fault: it has to fill both maps, since hardware makes an
+ * event in the host's log of each such command.
  *
  * Included several times with R() defined by the includer; no include guard.
  */
@@ -38,7 +40,7 @@ R(HDOM_CROSS,           "hdomid-of-another-guest",      HOST),
 R(HDEV_CROSS,           "hdevid-of-another-guest",      HOST),
 R(HDEV_ALIAS,           "cleared-hdevid-used-as-0",     HOST),
 R(GDOM_UNMAPPED,        "gdomid-not-mapped",            HOST),
-R(GDEV_UNMAPPED,        "gdevid-not-mapped",            GUEST),
+R(GDEV_UNMAPPED,        "gdevid-not-mapped",            HOST),
 /* translate device */
 R(TRANS_MISSING,        "ring-without-translate-dte",   HOST),
 R(TRANS_PERM,           "translate-dte-permissions",    HOST),

@@ -32,9 +32,11 @@ const char *amd_viommu_reason_name(AMDViommuReason why)
     return reasons[why].name;
 }
 
-bool amd_viommu_reason_is_host(AMDViommuReason why)
+/* With viommu-sparse-dev-map an ID without entry is the guest's own affair */
+static bool is_host(const AMDViommu *v, AMDViommuReason why)
 {
-    return reasons[why].host;
+    return reasons[why].host &&
+           !(why == AMD_VR_GDEV_UNMAPPED && v->sparse_dev_map);
 }
 
 void amd_viommu_violation(AMDViommu *v, AMDViommuReason why, uint16_t gid,
@@ -42,7 +44,7 @@ void amd_viommu_violation(AMDViommu *v, AMDViommuReason why, uint16_t gid,
 {
     trace_amd_viommu_violation(reasons[why].name, gid, detail);
     v->violations[why]++;
-    if (!reasons[why].host || v->surprised) {
+    if (!is_host(v, why) || v->surprised) {
         return;
     }
     if (v->first_violation < 0) {

@@ -75,7 +75,6 @@ void amd_viommu_check_nested(AMDViommu *v, uint16_t devid)
     AMDViommuGuest *g;
     uint16_t gid, gdev, hdev;
     uint64_t dte[4];
-    uint64_t gdev_unmapped = v->violations[AMD_VR_GDEV_UNMAPPED];
 
     if (!amd_viommu_read_dte(v, devid, dte) || !(dte[0] & AMDVI_DEV_VALID) ||
         !(dte[3] & AMD_DTE3_VIMU_EN)) {
@@ -93,10 +92,8 @@ void amd_viommu_check_nested(AMDViommu *v, uint16_t devid)
         return;
     }
     if (!amd_viommu_maps_present(v, gid) ||
-        !amd_viommu_map_lookup(v, g, AMD_MAP_DEV, gdev, &hdev) ||
+        !amd_viommu_map_peek(v, g, AMD_MAP_DEV, gdev, &hdev) ||
         hdev != devid) {
         amd_viommu_violation(v, AMD_VR_DTE_GDEV_UNMAPPED, gid, devid);
     }
-    /* The look-up above was not a guest's */
-    v->violations[AMD_VR_GDEV_UNMAPPED] = gdev_unmapped;
 }

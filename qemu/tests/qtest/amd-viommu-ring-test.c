@@ -272,7 +272,7 @@ static void test_illegal_commands(void)
 
 static void test_unmapped_device(void)
 {
-    QAVGuest *g = ring_guest("");
+    QAVGuest *g = ring_guest(",viommu-sparse-dev-map=on");
     uint64_t at = g->ring + g->tail;
 
     qav_cmd(g, CMD(INVAL_DEVTAB_ENTRY) | GDEV, 0);

@@ -588,6 +588,7 @@ static const Mistake mistakes[] = {
     { "hdevid-of-another-guest", hdev_of_other_guest },
     { "cleared-hdevid-used-as-0", cleared_device_used },
     { "gdomid-not-mapped", gdom_not_mapped },
+    { "gdevid-not-mapped", gdev_not_mapped },
     { "ring-without-translate-dte", no_trans_id },
     { "ring-without-translate-dte", no_trans_dte },
     { "translate-dte-permissions", trans_read_only },
@@ -615,7 +616,6 @@ static const Mistake mistakes[] = {
     { "extended-ir-entry-invalid", extir_length },
     { "extended-ir-entry-stale", extir_not_flushed },
     { "vf-access-width", vf_width, true },
-    { "gdevid-not-mapped", gdev_not_mapped, true },
     { "ring-address-not-mapped", ring_not_mapped, true },
     { "store-address-not-mapped", store_not_mapped, true },
     { "pointer-beyond-ring", tail_beyond, true },
@@ -689,6 +689,31 @@ static void test_strict_guest(void)
     qav_guest_free(g);
 }
 
+/* The property for a host that leaves the DevID map empty */
+static void test_strict_sparse(void)
+{
+    QAVGuest *g = qav_guest(qav_up(",strict=on,viommu-sparse-dev-map=on"),
+                            GID);
+
+    gdev_not_mapped(g);
+    g_assert_cmpuint(qav_violations(g->v, "gdevid-not-mapped"), ==, 1);
+    qav_assert_clean(g->v);
+    qav_stop(g->v);
+    qav_guest_free(g);
+}
+
+/* A DTE with an ID that no map entry has is one mistake, not two */
+static void test_strict_peek(void)
+{
+    QAVGuest *g = qav_guest(qav_up(""), GID);
+
+    dte_gdev_not_mapped(g);
+    g_assert_cmpuint(qav_violations(g->v, "dte-gdevid-not-mapped"), ==, 1);
+    g_assert_cmpuint(qav_violations(g->v, "gdevid-not-mapped"), ==, 0);
+    qav_stop(g->v);
+    qav_guest_free(g);
+}
+
 /* A host's mistake ends it, with a status that says so */
 static void test_strict_exits(void)
 {
@@ -744,6 +769,8 @@ int main(int argc, char **argv)
         qtest_add_data_func(path, &mistakes[i], check_mistake);
     }
     qtest_add_func("/amd-viommu/strict/guest", test_strict_guest);
+    qtest_add_func("/amd-viommu/strict/sparse", test_strict_sparse);
+    qtest_add_func("/amd-viommu/strict/peek", test_strict_peek);
     qtest_add_func("/amd-viommu/strict/exits", test_strict_exits);
     qtest_add_func("/amd-viommu/strict/concurrent", test_strict_concurrent);
     qtest_add_func("/amd-viommu/strict/clean-life", test_strict_clean_life);
