@@ -12,6 +12,7 @@
 #define LAST		(FAKE_DEVICES - 1)
 #define DOMID_MASK	0xffffULL
 #define V		BIT_ULL(0)
+#define IV		BIT_ULL(0)
 
 /* What hardware could see of two entries, at each wait and at each MISC */
 struct look {
@@ -83,7 +84,7 @@ static struct looks *looks_init(struct kunit *test, struct fake_guest *fguest,
 	return looks;
 }
 
-/* V, TV, IR, IW, the v1 table and the ID of the parent: nothing else */
+/* V, TV, IR, IW, the v1 table and the ID of the parent; no interrupts */
 static struct dev_table_entry dte_of(struct protection_domain *parent)
 {
 	struct pt_iommu_amdv1_hw_info info;
@@ -93,6 +94,7 @@ static struct dev_table_entry dte_of(struct protection_domain *parent)
 		V | BIT_ULL(1) | BIT_ULL(61) | BIT_ULL(62) |
 		(u64)info.mode << 9 | __sme_set(info.host_pt_root),
 		parent->id,
+		IV,
 	} };
 }
 
@@ -200,6 +202,34 @@ static void trans_dte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fv->fake->waited, fv->fake->count);
 }
 
+/*
+ * Interrupt messages of the ID never get through: they are aborted by what is
+ * there before, if the driver has prepared the table, and by the guest's entry.
+ */
+static void trans_no_interrupts(struct kunit *test)
+{
+	static const u64 words[] = { IV, 0, IV | 2ULL << 60, 1ULL << 60 };
+	struct fake_viommu *fv = fake_viommu_init(test);
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		struct dev_table_entry old = { .data = { V, 0, words[i] } };
+		struct fake_guest *fguest = fake_guest_add(test, fv);
+		struct looks *looks = looks_init(test, fguest, 0, LAST);
+
+		*fake_dte(fv, LAST) = old;
+		KUNIT_ASSERT_EQ(test, 0,
+				amd_viommu_get_trans_devid(&fguest->guest));
+		KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[2], IV);
+		/* Then the interrupt half is not even written */
+		KUNIT_EXPECT_EQ(test, looks->waits, words[i] == IV ? 1 : 2);
+		for (j = words[i] == IV ? 0 : 1; j < looks->waits; j++)
+			KUNIT_EXPECT_EQ(test, looks->at_wait[j].to.data[2], IV);
+		amd_viommu_put_trans_devid(&fguest->guest);
+		EXPECT_DTE(test, fake_dte(fv, LAST), &old);
+	}
+}
+
 /* Both halves change: nobody sees one of each */
 static void trans_dte_replaced(struct kunit *test)
 {
@@ -299,7 +329,8 @@ static void trans_change_top(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[1], id);
 	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST - 1)->data[0], want);
 	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST - 1)->data[1], id);
-	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data128[1], 0);
+	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[2], IV);
+	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[3], 0);
 	expect_filled(test, fake_dte(fv, LAST - 2), 0);
 	KUNIT_EXPECT_EQ(test, fv->fake->count, count + 2);
 	KUNIT_ASSERT_EQ(test, looks->waits, 2);
@@ -585,6 +616,7 @@ static struct kunit_case trans_cases[] = {
 	KUNIT_CASE(trans_shared_segment),
 	KUNIT_CASE(trans_exhausted),
 	KUNIT_CASE(trans_dte),
+	KUNIT_CASE(trans_no_interrupts),
 	KUNIT_CASE(trans_dte_replaced),
 	KUNIT_CASE(trans_kept_if_not_flushed),
 	KUNIT_CASE(trans_not_answered),

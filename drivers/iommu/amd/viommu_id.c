@@ -147,11 +147,15 @@ static u16 find_free_devid(struct amd_iommu *iommu)
 	return 0;
 }
 
-/* Under the lock of the parent, so that its top is the one of the entry */
+/*
+ * Under the lock of the parent, so that its top is the one of the entry.
+ * Interrupt messages of this ID are aborted, IV=1 and IntCtl=0, as those of all
+ * IDs that no device has: with IV=0 the IOMMU would pass them unmapped.
+ */
 static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
 			   const struct pt_iommu_amdv1_hw_info *pt_info)
 {
-	struct dev_table_entry dte = {};
+	struct dev_table_entry dte = { .data[2] = DTE_IRQ_REMAP_ENABLE };
 
 	amd_viommu_plain_dte(&dte, pt_info, guest->viommu->parent->id);
 	return amd_viommu_set_dte(guest->hw->iommu, devid, &dte);
