@@ -202,7 +202,7 @@ struct fake_guest *fake_guest_init(struct kunit *test, struct fake_viommu *fv)
 	fguest->dev_map = kvzalloc_obj(*fguest->dev_map);
 	fguest->dom_map = kvzalloc_obj(*fguest->dom_map);
 	list_add_tail(&fguest->aviommu.pdom_list, &fv->parent->viommu_list);
-	xa_init(&fguest->guest.devices);
+	xa_init_flags(&fguest->guest.devices, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&fguest->aviommu.gdomid_array, XA_FLAGS_ALLOC1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_guest,
 							   fguest));

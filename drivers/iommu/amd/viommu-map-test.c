@@ -55,7 +55,7 @@ static void fill_all(struct kunit *test)
 	unsigned int id, wrong = 0, not_once = 0;
 
 	add_known(test, fguest);
-	amd_viommu_fill_dom_map(&fguest->guest);
+	amd_viommu_fill_maps(&fguest->guest);
 	for (id = 0; id <= U16_MAX; id++) {
 		wrong += map->host[id] != meaning_of(id);
 		not_once += map->times[id] != 1;
@@ -63,9 +63,45 @@ static void fill_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, not_once, 0);
 	KUNIT_EXPECT_EQ(test, map->writes, 65536);
-	KUNIT_EXPECT_EQ(test, fguest->count, 65536);
+	KUNIT_EXPECT_EQ(test, fguest->count, 2 * 65536);
 	KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&fguest->guest.map_writes), 65536);
+	KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fguest->guest.map_writes),
+			2 * 65536);
+}
+
+/* Device IDs: those of devices stay, all others are the translate device's */
+static void fill_devices(struct kunit *test)
+{
+	static const u16 ids[] = { 0, 0xff, 0x100, 0x8001, 0xffff };
+	struct fake_guest *fguest = fake_guest_ready(test,
+						     fake_viommu_init(test));
+	const struct fake_map *map = fguest->dev_map;
+	unsigned int id, i, wrong = 0, not_once = 0, known = 0;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		KUNIT_ASSERT_NULL(test, xa_store_irq(&fguest->guest.devices,
+						     ids[i], xa_mk_value(i),
+						     GFP_KERNEL));
+	fguest->count = 0;
+	amd_viommu_fill_maps(&fguest->guest);
+	for (id = 0; id <= U16_MAX; id++) {
+		for (i = 0; i < ARRAY_SIZE(ids) && ids[i] != id; i++)
+			;
+		if (i < ARRAY_SIZE(ids)) {
+			known += map->times[id];
+			continue;
+		}
+		wrong += map->host[id] != fguest->guest.trans_devid;
+		not_once += map->times[id] != 1;
+	}
+	KUNIT_EXPECT_EQ(test, known, 0);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, not_once, 0);
+	KUNIT_EXPECT_EQ(test, map->writes, 65536 - ARRAY_SIZE(ids));
+	KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
+	/* Both maps */
+	KUNIT_EXPECT_LT(test, fguest->count, 132000);
 }
 
 static void fill_once(struct kunit *test)
@@ -73,9 +109,10 @@ static void fill_once(struct kunit *test)
 	struct fake_guest *fguest = fake_guest_add(test,
 						   fake_viommu_init(test));
 
-	amd_viommu_fill_dom_map(&fguest->guest);
-	amd_viommu_fill_dom_map(&fguest->guest);
+	amd_viommu_fill_maps(&fguest->guest);
+	amd_viommu_fill_maps(&fguest->guest);
 	KUNIT_EXPECT_EQ(test, fguest->dom_map->writes, 65536);
+	KUNIT_EXPECT_EQ(test, fguest->dev_map->writes, 65536);
 }
 
 /* All of it is there when the first command can be executed */
@@ -85,7 +122,8 @@ static void note_fill(struct kunit *test, struct fake_guest *fguest,
 	struct fake_viommu *fv = fake_viommu_of(test);
 
 	if (reg == 0x20 && (val & FAKE_RING_EN) && !fv->private)
-		fv->private = (void *)(long)fguest->dom_map->writes;
+		fv->private = (void *)(long)min(fguest->dom_map->writes,
+						fguest->dev_map->writes);
 }
 
 static void fill_before_commands(struct kunit *test)
@@ -99,6 +137,7 @@ static void fill_before_commands(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, amd_viommu_set_command(viommu, 0x18, EVT_EN));
 	KUNIT_EXPECT_EQ(test, 0, amd_viommu_set_command(viommu, 0x18, 0));
 	KUNIT_EXPECT_EQ(test, fguest->dom_map->writes, 0);
+	KUNIT_EXPECT_EQ(test, fguest->dev_map->writes, 0);
 	KUNIT_EXPECT_EQ(test, 0, amd_viommu_set_command(viommu, 0x18, CMD_EN));
 	KUNIT_EXPECT_PTR_EQ(test, fv->private, (void *)65536L);
 	KUNIT_EXPECT_EQ(test, 0, amd_viommu_set_command(viommu, 0x18, 0));
@@ -257,8 +296,7 @@ static void vdevice_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map->host[id], fguest->guest.trans_devid);
 	KUNIT_EXPECT_EQ(test, fguest->posted, 0);
 	KUNIT_EXPECT_NULL(test, data->gdev_viommu);
-	KUNIT_EXPECT_EQ(test, AMD_VIOMMU_DEAD_DEVICE,
-			xa_to_value(xa_load(&fguest->guest.devices, id)));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&fguest->guest.devices));
 	KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
 
 	/* The ID can be that of a device again */
@@ -355,8 +393,7 @@ static void vdevice_without_trans(struct kunit *test)
 	gdev->vdev.destroy(&gdev->vdev);
 	KUNIT_EXPECT_EQ(test, fguest->dev_map->writes, 1);
 	KUNIT_EXPECT_NULL(test, gdev->fdev->data.gdev_viommu);
-	KUNIT_EXPECT_EQ(test, AMD_VIOMMU_DEAD_DEVICE,
-			xa_to_value(xa_load(&fguest->guest.devices, 0x42)));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&fguest->guest.devices));
 }
 
 /* Hardware takes a device for a guest's if all of it is that guest's */
@@ -390,6 +427,7 @@ static void dte_of_device(struct kunit *test)
 
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(fill_all),
+	KUNIT_CASE(fill_devices),
 	KUNIT_CASE(fill_once),
 	KUNIT_CASE(fill_before_commands),
 	KUNIT_CASE(domain_map_unmap),

@@ -55,7 +55,7 @@ static struct guest *guest_init(struct kunit *test)
 	guest->fguest = fake_guest_ready(test, guest->fv);
 	guest->fguest->guest.caps = CAPS_ALL;
 	/* Filling the map is another test's */
-	guest->fguest->guest.dom_map_filled = true;
+	guest->fguest->guest.maps_filled = true;
 	guest->viommu = &guest->fguest->aviommu.core;
 	guest->fv->fake->iommu.features = ALL_FEATURES;
 	guest->fv->private = guest;

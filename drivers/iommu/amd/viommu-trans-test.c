@@ -372,21 +372,19 @@ static void trans_map_changes_top(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(domain, BIT_ULL(39), SZ_4K));
 }
 
-/* A guest with rings that run, two dead devices and two that live */
+/* A guest with rings that run, full maps and two devices */
 static struct fake_guest *running_guest(struct kunit *test,
 					struct fake_viommu *fv)
 {
 	struct fake_guest *fguest = fake_guest_ready(test, fv);
 	struct xarray *devices = &fguest->guest.devices;
 
-	KUNIT_ASSERT_NULL(test, xa_store(devices, 0, xa_mk_value(0x108),
-					 GFP_KERNEL));
-	KUNIT_ASSERT_NULL(test, xa_store(devices, 0x10, xa_mk_value(0x10000),
-					 GFP_KERNEL));
-	KUNIT_ASSERT_NULL(test, xa_store(devices, 0x11, xa_mk_value(0),
-					 GFP_KERNEL));
-	KUNIT_ASSERT_NULL(test, xa_store(devices, 0xffff, xa_mk_value(0x10000),
-					 GFP_KERNEL));
+	KUNIT_ASSERT_NULL(test, xa_store_irq(devices, 0, xa_mk_value(0x108),
+					     GFP_KERNEL));
+	KUNIT_ASSERT_NULL(test, xa_store_irq(devices, 0x11, xa_mk_value(0),
+					     GFP_KERNEL));
+	amd_viommu_fill_maps(&fguest->guest);
+	memset(fguest->dev_map, 0, sizeof(*fguest->dev_map));
 	amd_viommu_vfc_write(&fguest->guest, 0x20, 0x12345309);
 	amd_viommu_vfc_write(&fguest->guest, 0x28, 0x23456f98);
 	amd_viommu_vfc_write(&fguest->guest, 0x30, 0x34567fff98);
@@ -461,32 +459,36 @@ static void leave_moves(struct kunit *test)
 	EXPECT_DTE(test, fake_dte(fv, LAST - 1), &want);
 	KUNIT_EXPECT_EQ(test, fv->fake->waited, fv->fake->count);
 	leave_order(test, looks, &want, &old);
-	/* MISC and two devices: no ring was touched */
-	KUNIT_EXPECT_EQ(test, fguest->count, 3);
+	/* MISC and all but two devices: no ring was touched */
+	KUNIT_EXPECT_EQ(test, fguest->count, 1 + 65536 - 2);
 	KUNIT_EXPECT_FALSE(test, fguest->guest.stuck);
 
 	amd_viommu_put_trans_devid(&fguest->guest);
 	EXPECT_DTE(test, fake_dte(fv, LAST - 1), &old);
 }
 
-static void leave_remaps_dead(struct kunit *test)
+static void leave_remaps(struct kunit *test)
 {
 	struct fake_viommu *fv = fake_viommu_init(test);
 	struct fake_guest *fguest = running_guest(test, fv);
 	struct fake_map *map = fguest->dev_map;
+	unsigned int id, wrong = 0;
 
 	fv->irq_tables[LAST] = (void *)1;
 	amd_viommu_leave_devid(&fv->fake->iommu, LAST);
-	KUNIT_EXPECT_EQ(test, map->writes, 2);
-	KUNIT_EXPECT_EQ(test, map->times[0x10], 1);
-	KUNIT_EXPECT_EQ(test, map->host[0x10], LAST - 1);
-	KUNIT_EXPECT_EQ(test, map->times[0xffff], 1);
-	KUNIT_EXPECT_EQ(test, map->host[0xffff], LAST - 1);
+	for (id = 0; id <= U16_MAX; id++) {
+		if (id == 0 || id == 0x11)
+			wrong += map->times[id];
+		else
+			wrong += map->times[id] != 1 ||
+				 map->host[id] != LAST - 1;
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
 }
 
-/* No dead device whose entry is read back: the move itself has to arrive */
-static void leave_without_dead(struct kunit *test)
+/* No entry that is read back: the move itself has to arrive */
+static void leave_without_maps(struct kunit *test)
 {
 	struct fake_viommu *fv = fake_viommu_init(test);
 	struct dev_table_entry old = { .data = { V } }, want;
@@ -624,8 +626,8 @@ static struct kunit_case trans_cases[] = {
 	KUNIT_CASE(trans_map_changes_top),
 	KUNIT_CASE(leave_nobody),
 	KUNIT_CASE(leave_moves),
-	KUNIT_CASE(leave_remaps_dead),
-	KUNIT_CASE(leave_without_dead),
+	KUNIT_CASE(leave_remaps),
+	KUNIT_CASE(leave_without_maps),
 	KUNIT_CASE(leave_many),
 	KUNIT_CASE(leave_none),
 	KUNIT_CASE(leave_none_and_hang),

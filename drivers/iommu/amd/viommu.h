@@ -22,6 +22,7 @@
  *   iommu_dev_data->mutex	guest IDs in DTEs
  *   protection_domain->lock	DTE of the translate device, the parent's top
  *   gdomid_array.xa_lock	domain IDs in the map
+ *   amd_viommu_guest->devices.xa_lock	device IDs in the map
  *   amd_iommu->lock		command ring
  * Suspend takes none: nothing else runs then.
  */
@@ -88,9 +89,6 @@ struct amd_viommu_hw {
 	bool suspended;
 };
 
-/* What amd_viommu_guest->devices has for an ID that names no device any more */
-#define AMD_VIOMMU_DEAD_DEVICE	BIT(16)
-
 /**
  * enum amd_viommu_ring - Rings of a guest
  * @AMD_VIOMMU_CMD: command buffer
@@ -130,7 +128,7 @@ struct amd_viommu_queue {
  *               amd_viommu_guests_mutex, 0 if there is none
  * @trans_dte: what the DTE of that ID was before
  * @trans_set: that DTE is the guest's; under the lock of the parent
- * @dom_map_filled: all of the DomID map is written
+ * @maps_filled: all of the DevID and of the DomID map is written
  * @stuck: hardware did not stop as it should, so nothing may be used again
  * @vf: page of registers that the guest has
  * @vfc: registers of the host
@@ -138,8 +136,9 @@ struct amd_viommu_queue {
  * @saved: those of the guest, during suspend
  * @dev_map: memory of the DevID map
  * @dom_map: memory of the DomID map
- * @devices: all device IDs that the guest has or had, with the host's ID or
- *           AMD_VIOMMU_DEAD_DEVICE
+ * @devices: device IDs that the guest has a device for, with the host's ID. Its
+ *           lock is the one of the DevID map
+ * @no_devid: what all others mean: the translate device ID; under that lock
  * @queues: HW queues
  * @caps: what user space was told, enum iommu_viommu_amd_caps
  * @mmap_offset: of @vf, for user space
@@ -157,7 +156,7 @@ struct amd_viommu_guest {
 	u16 trans_devid;
 	struct dev_table_entry trans_dte;
 	bool trans_set;
-	bool dom_map_filled;
+	bool maps_filled;
 	bool stuck;
 	void __iomem *vf;
 	void __iomem *vfc;
@@ -166,6 +165,7 @@ struct amd_viommu_guest {
 	struct amd_viommu_mem dev_map;
 	struct amd_viommu_mem dom_map;
 	struct xarray devices;
+	u16 no_devid;
 	struct amd_viommu_queue *queues[AMD_VIOMMU_NUM_RINGS];
 	u32 caps;
 	unsigned long mmap_offset;
@@ -219,6 +219,7 @@ u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id);
 void amd_viommu_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 			  u64 val);
 u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg);
+void amd_viommu_vfc_post(struct amd_viommu_guest *guest);
 bool amd_viommu_is_gone(struct amd_viommu_guest *guest);
 u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg);
 void amd_viommu_build_reset(struct iommu_cmd *cmd, u16 gid);
@@ -229,8 +230,9 @@ void amd_viommu_stop(struct amd_viommu_guest *guest);
 /* viommu_map.c */
 int amd_viommu_maps_init(struct amd_viommu_guest *guest);
 int amd_viommu_maps_exit(struct amd_viommu_guest *guest);
-void amd_viommu_fill_dom_map(struct amd_viommu_guest *guest);
-void amd_viommu_remap_dead_devices(struct amd_viommu_guest *guest, u16 devid);
+void amd_viommu_fill_maps(struct amd_viommu_guest *guest);
+void amd_viommu_set_no_devid(struct amd_viommu_guest *guest, u16 devid);
+void amd_viommu_remap_devices(struct amd_viommu_guest *guest, u16 devid);
 int amd_viommu_map_vdevice(struct iommufd_vdevice *vdev);
 
 /* viommu_queue.c */

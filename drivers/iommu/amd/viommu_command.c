@@ -269,7 +269,7 @@ static int set_control(struct amd_viommu_guest *guest, u64 control)
 	memcpy(regs, guest->shadow, sizeof(regs));
 	amd_viommu_control_to_regs(control, regs);
 	if (regs[VFC_CMD / 8] & VFC_CMD_EN)
-		amd_viommu_fill_dom_map(guest);
+		amd_viommu_fill_maps(guest);
 
 	running = stops(guest, regs);
 	/* What a command does wrong is for the log, so that is on meanwhile */

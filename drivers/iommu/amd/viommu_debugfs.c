@@ -57,13 +57,8 @@ static int devices_show(struct seq_file *m, void *unused)
 	void *entry;
 
 	seq_printf(m, "translate 0x%04x\n", guest->trans_devid);
-	xa_for_each(&guest->devices, id, entry) {
-		if (xa_to_value(entry) == AMD_VIOMMU_DEAD_DEVICE)
-			seq_printf(m, "0x%04lx none\n", id);
-		else
-			seq_printf(m, "0x%04lx 0x%04lx\n", id,
-				   xa_to_value(entry));
-	}
+	xa_for_each(&guest->devices, id, entry)
+		seq_printf(m, "0x%04lx 0x%04lx\n", id, xa_to_value(entry));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(devices);
@@ -77,7 +72,7 @@ static int domains_show(struct seq_file *m, void *unused)
 	u32 hdom_id;
 
 	seq_printf(m, "scratch 0x%04x%s\n", guest->scratch_domid,
-		   guest->dom_map_filled ? "" : " unused");
+		   guest->maps_filled ? "" : " unused");
 	xa_for_each(domains, id, info) {
 		xa_lock_irqsave(domains, flags);
 		info = xa_load(domains, id);

@@ -174,7 +174,7 @@ static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 	guest->hw = hw;
 	guest->viommu = aviommu;
 	guest->caps = amd_viommu_hw_caps(hw);
-	xa_init_flags(&guest->devices, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&guest->devices, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
 
 	ret = init_ids(guest);
 	if (ret)

@@ -226,10 +226,12 @@ int amd_viommu_get_trans_devid(struct amd_viommu_guest *guest)
 	guard(mutex)(&amd_viommu_guests_mutex);
 	devid = find_free_devid(guest->hw->iommu);
 	ret = set_trans_devid(guest, devid);
-	if (!ret)
-		amd_viommu_vfc_write(guest, VFC_MISC,
-				     FIELD_PREP(VFC_TRANS_DEVID, devid));
-	return ret;
+	if (ret)
+		return ret;
+	amd_viommu_set_no_devid(guest, devid);
+	amd_viommu_vfc_write(guest, VFC_MISC,
+			     FIELD_PREP(VFC_TRANS_DEVID, devid));
+	return 0;
 }
 
 /* Nothing writes the entry for another top of the parent any more */
@@ -242,6 +244,7 @@ static struct dev_table_entry release_trans_dte(struct amd_viommu_guest *guest)
 	guest->trans_set = false;
 	spin_unlock_irqrestore(&parent->lock, flags);
 	guest->trans_devid = 0;
+	amd_viommu_set_no_devid(guest, 0);
 	return guest->trans_dte;
 }
 
@@ -298,8 +301,8 @@ static bool move_trans(struct amd_viommu_guest *guest, u16 to)
 	amd_viommu_vfc_write(guest, VFC_MISC,
 			     FIELD_PREP(VFC_TRANS_DEVID, to));
 	/* Nobody uses the old entry before it goes */
-	amd_viommu_vfc_read(guest, VFC_MISC);
-	amd_viommu_remap_dead_devices(guest, to);
+	amd_viommu_vfc_post(guest);
+	amd_viommu_remap_devices(guest, to);
 	clear_trans_devid(guest, from, &old);
 	trace_amd_viommu_move_trans(guest, from, to);
 	return true;

@@ -4,14 +4,16 @@
  *
  * The maps are in memory, but in a format that only hardware knows, and written
  * entry by entry through two registers. No entry can be taken back, as far as
- * is known: one that is of no use any more has to name something harmless.
+ * is known: one that is of no use has to name something harmless.
  *
- * - A device ID that was used and is free again names the translate device of
- *   this guest: an entry of the device table that no device has.
+ * - All device IDs that the guest has no device for name its translate device:
+ *   an entry of the device table that no device has.
  * - All domain IDs that the guest has no domain for name its scratch domain:
- *   an ID that nothing is tagged with. Hardware logs an error for each command
- *   with an ID that has no entry, so all of them get one, before the first
- *   command can be executed. That takes 65536 writes.
+ *   an ID that nothing is tagged with.
+ *
+ * Hardware makes an entry in the host's event log for each command with an ID
+ * that has no entry, which a guest could fill with them. So all IDs get one
+ * before the first command can be executed. That takes 131072 writes.
  */
 #include <linux/bitfield.h>
 #include <linux/iommufd.h>
@@ -22,8 +24,8 @@
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
 
-/* Entries of the DomID map that are written without letting others run */
-#define DOM_MAP_BATCH	256
+/* Entries of a map that are written without letting others run */
+#define MAP_BATCH	256
 
 static u64 dev_map_addr(const struct amd_viommu_guest *guest)
 {
@@ -103,21 +105,12 @@ static void write_domain(struct amd_viommu_guest *guest, u16 gdom_id,
 			     amd_viommu_vfc_map_entry(gdom_id, hdom_id));
 }
 
-/**
- * amd_viommu_fill_dom_map - Write an entry for each domain ID of a guest
- * @guest: the guest
- *
- * Before it can execute a command. Sleeps; nested domains may come and go.
- */
-void amd_viommu_fill_dom_map(struct amd_viommu_guest *guest)
+static void amd_viommu_fill_dom_map(struct amd_viommu_guest *guest)
 {
 	struct amd_iommu_viommu *aviommu = guest->viommu;
 	struct guest_domain_mapping_info *info;
 	unsigned long flags;
 	unsigned int id;
-
-	if (guest->dom_map_filled)
-		return;
 
 	for (id = 0; id <= U16_MAX;) {
 		xa_lock_irqsave(&aviommu->gdomid_array, flags);
@@ -125,11 +118,10 @@ void amd_viommu_fill_dom_map(struct amd_viommu_guest *guest)
 			info = xa_load(&aviommu->gdomid_array, id);
 			write_domain(guest, id, info && info->hdom_id ?
 				     info->hdom_id : guest->scratch_domid);
-		} while (++id % DOM_MAP_BATCH);
+		} while (++id % MAP_BATCH);
 		xa_unlock_irqrestore(&aviommu->gdomid_array, flags);
 		cond_resched();
 	}
-	guest->dom_map_filled = true;
 }
 
 /**
@@ -165,17 +157,63 @@ void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id)
 		return;
 	write_domain(guest, gdom_id, guest->scratch_domid);
 	/* The flush must not overtake it */
-	amd_viommu_vfc_read(guest, VFC_DOM_MAP);
+	amd_viommu_vfc_post(guest);
 	trace_amd_viommu_map_domain(guest, gdom_id, guest->scratch_domid);
 }
 
-static void write_device(struct amd_viommu_guest *guest, u16 gdev_id,
-			 u16 hdev_id)
+static void amd_viommu_write_device(struct amd_viommu_guest *guest, u16 gdev_id,
+				    u16 hdev_id)
 {
 	amd_viommu_vfc_write(guest, VFC_DEV_MAP,
 			     amd_viommu_vfc_map_entry(gdev_id, hdev_id));
-	amd_viommu_vfc_read(guest, VFC_DEV_MAP);
-	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
+}
+
+/* Devices have their entries already. Sleeps, others come and go meanwhile. */
+static void amd_viommu_fill_dev_map(struct amd_viommu_guest *guest)
+{
+	unsigned long flags;
+	unsigned int id;
+
+	for (id = 0; id <= U16_MAX;) {
+		xa_lock_irqsave(&guest->devices, flags);
+		do {
+			if (!xa_load(&guest->devices, id))
+				amd_viommu_write_device(guest, id,
+							guest->no_devid);
+		} while (++id % MAP_BATCH);
+		xa_unlock_irqrestore(&guest->devices, flags);
+		cond_resched();
+	}
+}
+
+/**
+ * amd_viommu_fill_maps - Write an entry for each device and domain ID of a guest
+ * @guest: the guest, with its lock held
+ *
+ * Before it can execute a command. Sleeps; nested domains may come and go.
+ */
+void amd_viommu_fill_maps(struct amd_viommu_guest *guest)
+{
+	if (guest->maps_filled)
+		return;
+	amd_viommu_fill_dev_map(guest);
+	amd_viommu_fill_dom_map(guest);
+	amd_viommu_vfc_post(guest);
+	guest->maps_filled = true;
+}
+
+/**
+ * amd_viommu_set_no_devid - Say what an ID means that the guest has no device for
+ * @guest: the guest
+ * @devid: its translate device ID, 0 if it has none any more
+ */
+void amd_viommu_set_no_devid(struct amd_viommu_guest *guest, u16 devid)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&guest->devices, flags);
+	guest->no_devid = devid;
+	xa_unlock_irqrestore(&guest->devices, flags);
 }
 
 /*
@@ -217,20 +255,52 @@ void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 }
 
 /**
- * amd_viommu_remap_dead_devices - Follow a change of the translate device ID
+ * amd_viommu_remap_devices - Follow a change of the translate device ID
  * @guest: the guest, with its lock held
  * @devid: the new ID
  *
- * The old one is that of a device now, and not this guest's.
+ * The old one is that of a device now, and not this guest's. If the map is not
+ * filled yet, then no command looks at it before it is.
  */
-void amd_viommu_remap_dead_devices(struct amd_viommu_guest *guest, u16 devid)
+void amd_viommu_remap_devices(struct amd_viommu_guest *guest, u16 devid)
 {
-	unsigned long gdev_id;
-	void *entry;
+	amd_viommu_set_no_devid(guest, devid);
+	if (!guest->maps_filled)
+		return;
+	amd_viommu_fill_dev_map(guest);
+	amd_viommu_vfc_post(guest);
+}
 
-	xa_for_each(&guest->devices, gdev_id, entry)
-		if (xa_to_value(entry) == AMD_VIOMMU_DEAD_DEVICE)
-			write_device(guest, gdev_id, devid);
+/* The entry and the list are one for whoever fills the map */
+static int amd_viommu_add_device(struct amd_viommu_guest *guest, u16 gdev_id,
+				 u16 hdev_id)
+{
+	int ret;
+
+	ret = xa_err(xa_store_irq(&guest->devices, gdev_id,
+				  xa_mk_value(hdev_id), GFP_KERNEL));
+	if (ret)
+		return ret;
+	amd_viommu_write_device(guest, gdev_id, hdev_id);
+	amd_viommu_vfc_post(guest);
+	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
+	return 0;
+}
+
+static void amd_viommu_del_device(struct amd_viommu_guest *guest, u16 gdev_id)
+{
+	unsigned long flags;
+	u16 hdev_id;
+
+	xa_lock_irqsave(&guest->devices, flags);
+	__xa_erase(&guest->devices, gdev_id);
+	hdev_id = guest->no_devid;
+	/* Without a translate device, the guest's commands are off for good */
+	if (hdev_id)
+		amd_viommu_write_device(guest, gdev_id, hdev_id);
+	xa_unlock_irqrestore(&guest->devices, flags);
+	amd_viommu_vfc_post(guest);
+	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
 }
 
 static void unmap_vdevice(struct iommufd_vdevice *vdev)
@@ -239,12 +309,7 @@ static void unmap_vdevice(struct iommufd_vdevice *vdev)
 	struct device *dev = iommufd_vdevice_to_device(vdev);
 
 	set_guest_devid(dev_iommu_priv_get(dev), NULL, 0);
-	/* Needs no memory, as there is an entry */
-	xa_store(&guest->devices, vdev->virt_id,
-		 xa_mk_value(AMD_VIOMMU_DEAD_DEVICE), GFP_KERNEL);
-	/* Without a translate device, the guest's commands are off for good */
-	if (guest->trans_devid)
-		write_device(guest, vdev->virt_id, guest->trans_devid);
+	amd_viommu_del_device(guest, vdev->virt_id);
 }
 
 /**
@@ -265,11 +330,10 @@ int amd_viommu_map_vdevice(struct iommufd_vdevice *vdev)
 
 	if (amd_viommu_is_gone(aviommu->guest))
 		return -EIO;
-	ret = xa_err(xa_store(&aviommu->guest->devices, vdev->virt_id,
-			      xa_mk_value(dev_data->devid), GFP_KERNEL));
+	ret = amd_viommu_add_device(aviommu->guest, vdev->virt_id,
+				    dev_data->devid);
 	if (ret)
 		return ret;
-	write_device(aviommu->guest, vdev->virt_id, dev_data->devid);
 	set_guest_devid(dev_data, aviommu, vdev->virt_id);
 	vdev->destroy = unmap_vdevice;
 	return 0;

@@ -53,6 +53,18 @@ u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg)
 	return readq(guest->vfc + reg);
 }
 
+/**
+ * amd_viommu_vfc_post - Let what was written to registers arrive
+ * @guest: the guest
+ *
+ * By a read of a register that is known to be readable: the two of the maps are
+ * not. Any context.
+ */
+void amd_viommu_vfc_post(struct amd_viommu_guest *guest)
+{
+	amd_viommu_vfc_read(guest, VFC_MISC);
+}
+
 u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg)
 {
 	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vf_read, guest, reg);

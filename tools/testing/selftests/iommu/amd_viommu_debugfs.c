@@ -148,10 +148,10 @@ TEST_F(debugfs, devices)
 	test_value("devices", "0x0123", -1);
 	ASSERT_EQ(0, amd_setup_vdevice(&self->hw.setup));
 	test_value("devices", "0x0123", devid);
-	/* It means nothing any more: "none", which is no number */
+	/* It means nothing any more */
 	ASSERT_EQ(0, amd_guest_destroy(&self->hw.setup.guest,
 				       self->hw.setup.vdevice_id));
-	test_value("devices", "0x0123", 0);
+	test_value("devices", "0x0123", -1);
 }
 
 TEST_F(debugfs, domains)
@@ -175,15 +175,19 @@ TEST_F(debugfs, counters)
 
 	EXPECT_LE(0, writes);
 	ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
-	EXPECT_EQ(writes + 65536 + 1,
+	/* Of one device ID before the others, and all of them once */
+	EXPECT_EQ(writes + 2 * 65536,
 		  value_of(self->dir, "counters", "map_writes"));
 	test_value("counters", "events", 0);
 	test_value("counters", "stuck", 0);
-	/* A device that is none is reported to the VMM */
+	/* A device that is none is nobody's business, a bad address the VMM's */
 	ASSERT_EQ(0, amd_ring_run(&self->hw.rings.cmd,
 				  amd_cmd_iotlb(AMD_VIRT_ID + 1, 0)));
-	test_vmm_event(&self->hw, AMD_EVENT_ILLEGAL,
-		       self->hw.rings.cmd.gpa);
+	test_no_vmm_event(&self->hw);
+	test_value("counters", "events", 0);
+	EXPECT_EQ(-EIO, amd_ring_run(&self->hw.rings.cmd,
+				     amd_cmd_wait(AMD_NO_GPA, 1, 1)));
+	test_vmm_event(&self->hw, AMD_EVENT_GUEST_FAULT, AMD_NO_GPA);
 	test_value("counters", "events", 1);
 }
 

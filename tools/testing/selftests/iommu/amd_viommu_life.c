@@ -12,7 +12,7 @@
 
 /* A vIOMMU may have this much of the host's memory, in KiB, and registers */
 #define MAX_KIB		2048
-#define MAX_WRITES	70000
+#define MAX_WRITES	132000
 
 /* More than small machines have IDs for */
 #define MANY		2000
@@ -269,7 +269,8 @@ TEST_F(life, costs_time)
 	       alloc, enable, end);
 	printf("# milliseconds: %.1f to allocate, %.1f to enable, %.1f to end\n",
 	       t_alloc * 1000, t_enable * 1000, t_end * 1000);
-	EXPECT_GE(MAX_WRITES, alloc + enable + end);
+	EXPECT_GE(MAX_WRITES, alloc + enable);
+	EXPECT_GE(1000, end);
 	/* A VMM that never enables the ring does not pay for it */
 	EXPECT_GE(1000, alloc);
 }
