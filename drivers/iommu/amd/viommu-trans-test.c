@@ -583,6 +583,50 @@ static void leave_none_and_hang(struct kunit *test)
 	expect_filled(test, fake_dte(fv, 0x20), 0);
 }
 
+/*
+ * The device is not known yet, and may never be, if there is no memory: nobody
+ * gets the ID again all the same.
+ */
+static void leave_for_good(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *one = fake_guest_ready(test, fv);
+	struct dev_table_entry want = dte_of(fv->parent);
+	unsigned int count;
+
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_leave_devid(&fv->fake->iommu,
+							LAST));
+	KUNIT_EXPECT_EQ(test, one->guest.trans_devid, LAST - 1);
+	EXPECT_DTE(test, fake_dte(fv, LAST - 1), &want);
+	KUNIT_EXPECT_EQ(test, LAST - 2,
+			fake_guest_ready(test, fv)->guest.trans_devid);
+	/* Its entry is the device's from now on */
+	fill_dte(fake_dte(fv, LAST), 0x77);
+	count = fv->fake->count;
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(&fv->fake->iommu,
+							LAST));
+	KUNIT_EXPECT_EQ(test, count, fv->fake->count);
+	expect_filled(test, fake_dte(fv, LAST), 0x77);
+}
+
+/* The device has to wait until the IOMMU has let go of what the guest had */
+static void leave_in_doubt(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *fguest = fake_guest_ready(test, fv);
+	struct amd_iommu *iommu = &fv->fake->iommu;
+
+	fv->fake->wait_ret = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, amd_viommu_leave_devid(iommu, LAST));
+	KUNIT_EXPECT_EQ(test, -EIO, amd_viommu_leave_devid(iommu, LAST));
+	fv->fake->wait_ret = 0;
+	fv->fake->queue_ret = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, amd_viommu_leave_devid(iommu, LAST));
+	fv->fake->queue_ret = 0;
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(iommu, LAST));
+	KUNIT_EXPECT_EQ(test, 0, fguest->guest.trans_devid);
+}
+
 /* The IOMMU does not say that it has the new entry: the guest has neither */
 static void leave_not_answered(struct kunit *test)
 {
@@ -631,6 +675,8 @@ static struct kunit_case trans_cases[] = {
 	KUNIT_CASE(leave_many),
 	KUNIT_CASE(leave_none),
 	KUNIT_CASE(leave_none_and_hang),
+	KUNIT_CASE(leave_for_good),
+	KUNIT_CASE(leave_in_doubt),
 	KUNIT_CASE(leave_not_answered),
 	{}
 };

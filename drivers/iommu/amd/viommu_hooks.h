@@ -39,7 +39,7 @@ void amd_viommu_map_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id,
 void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id);
 void amd_viommu_change_top(struct protection_domain *pdom,
 			   phys_addr_t top_paddr, unsigned int top_level);
-void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid);
+int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid);
 bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4]);
 void amd_viommu_disable(struct amd_iommu *iommu);
 void amd_viommu_resume(struct amd_iommu *iommu);
@@ -86,8 +86,9 @@ static inline void amd_viommu_change_top(struct protection_domain *pdom,
 {
 }
 
-static inline void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
+static inline int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 {
+	return 0;
 }
 
 static inline bool amd_viommu_report_event(struct amd_iommu *iommu,

@@ -22,8 +22,16 @@
 DEFINE_MUTEX(amd_viommu_guests_mutex);
 DEFINE_XARRAY_ALLOC(amd_viommu_guests);
 
-/* Guests by segment and translate device ID; under amd_viommu_guests_mutex */
+/*
+ * Who has a translate device ID, by segment and ID: a guest, or a value. Under
+ * amd_viommu_guests_mutex.
+ */
 static DEFINE_XARRAY(trans_devids);
+
+/* A device has come that it belongs to */
+#define AMD_VIOMMU_ID_OF_DEVICE	1
+/* The IOMMU has not confirmed that it does not know a guest's entry any more */
+#define AMD_VIOMMU_ID_IN_DOUBT	2
 
 /**
  * amd_viommu_add_guest - Give a guest its ID and make it known
@@ -161,6 +169,14 @@ static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
 	return amd_viommu_set_dte(guest->hw->iommu, devid, &dte);
 }
 
+/* Needs no memory, as there is an entry */
+static void amd_viommu_mark_devid(struct amd_iommu *iommu, u16 devid,
+				  unsigned long value)
+{
+	xa_store(&trans_devids, trans_index(iommu, devid), xa_mk_value(value),
+		 GFP_ATOMIC);
+}
+
 /*
  * Hardware does not use the ID any more. If it does not say so, nobody else
  * may: the ID stays taken, and the entry translates to nothing.
@@ -174,8 +190,19 @@ static int clear_trans_devid(struct amd_viommu_guest *guest, u16 devid,
 	if (!ret)
 		xa_erase(&trans_devids, trans_index(iommu, devid));
 	else
-		xa_store(&trans_devids, trans_index(iommu, devid),
-			 xa_mk_value(devid), GFP_ATOMIC);
+		amd_viommu_mark_devid(iommu, devid, AMD_VIOMMU_ID_IN_DOUBT);
+	return ret;
+}
+
+/* The same for a device, which no guest shall be in the way of again */
+static int amd_viommu_yield_devid(struct amd_viommu_guest *guest, u16 devid,
+				  const struct dev_table_entry *old)
+{
+	struct amd_iommu *iommu = guest->hw->iommu;
+	int ret = amd_viommu_set_dte(iommu, devid, old);
+
+	amd_viommu_mark_devid(iommu, devid, ret ? AMD_VIOMMU_ID_IN_DOUBT :
+			      AMD_VIOMMU_ID_OF_DEVICE);
 	return ret;
 }
 
@@ -235,7 +262,8 @@ int amd_viommu_get_trans_devid(struct amd_viommu_guest *guest)
 }
 
 /* Nothing writes the entry for another top of the parent any more */
-static struct dev_table_entry release_trans_dte(struct amd_viommu_guest *guest)
+static struct dev_table_entry
+release_trans_dte(struct amd_viommu_guest *guest)
 {
 	struct protection_domain *parent = guest->viommu->parent;
 	unsigned long flags;
@@ -291,49 +319,71 @@ void amd_viommu_change_top(struct protection_domain *pdom,
 }
 
 /* Hardware looks at VFC_MISC with every access to a ring: no need to stop it */
-static bool move_trans(struct amd_viommu_guest *guest, u16 to)
+static int move_trans(struct amd_viommu_guest *guest, u16 to)
 {
 	struct dev_table_entry old = guest->trans_dte;
 	u16 from = guest->trans_devid;
+	int ret;
 
-	if (set_trans_devid(guest, to))
-		return false;
+	ret = set_trans_devid(guest, to);
+	if (ret)
+		return ret;
 	amd_viommu_vfc_write(guest, VFC_MISC,
 			     FIELD_PREP(VFC_TRANS_DEVID, to));
 	/* Nobody uses the old entry before it goes */
 	amd_viommu_vfc_post(guest);
 	amd_viommu_remap_devices(guest, to);
-	clear_trans_devid(guest, from, &old);
 	trace_amd_viommu_move_trans(guest, from, to);
-	return true;
+	return 0;
+}
+
+/* No guest has the ID, but hardware may not have confirmed that */
+static int amd_viommu_settle_devid(struct amd_iommu *iommu, u16 devid,
+				   unsigned long value)
+{
+	struct iommu_cmd flush = { { devid, CMD_INV_DEV_ENTRY << 28 } };
+
+	if (value == AMD_VIOMMU_ID_IN_DOUBT &&
+	    (iommu_queue_command(iommu, &flush) ||
+	     iommu_completion_wait(iommu)))
+		return -EIO;
+	amd_viommu_mark_devid(iommu, devid, AMD_VIOMMU_ID_OF_DEVICE);
+	return 0;
 }
 
 /**
  * amd_viommu_leave_devid - A device has got an ID that a guest may use
  * @iommu: the IOMMU of the device
- * @devid: ID of the device or of an alias of it, already in the list of those
+ * @devid: ID of the device or of an alias of it
  *
- * Before the device can do DMA with it. If there is no other ID for the guest,
- * then its rings stop.
+ * Before anything else is done with the ID, and whatever becomes of the device:
+ * its entry must not be written as long as the rings of a guest depend on it. No
+ * guest gets the ID after that. If there is no other ID for the guest, then its
+ * rings stop.
+ *
+ * Return: 0, -EIO if the IOMMU has not confirmed that no guest uses the ID
  */
-void amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
+int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 {
 	struct amd_viommu_guest *guest;
 	struct dev_table_entry old;
 
 	guard(mutex)(&amd_viommu_guests_mutex);
 	guest = xa_load(&trans_devids, trans_index(iommu, devid));
-	/* A value: no guest has it, but hardware may be using it */
-	if (!guest || xa_is_value(guest))
-		return;
-	guard(mutex)(&guest->viommu->core.lock);
-	if (move_trans(guest, find_free_devid(iommu)))
-		return;
+	if (!guest)
+		return 0;
+	if (xa_is_value(guest))
+		return amd_viommu_settle_devid(iommu, devid,
+					       xa_to_value(guest));
 
-	pci_warn(iommu->dev, "guest 0x%04x lost its rings to device %04x:%02x:%02x.%x\n",
-		 guest->gid, iommu->pci_seg->id, PCI_BUS_NUM(devid),
-		 PCI_SLOT(devid), PCI_FUNC(devid));
-	amd_viommu_stop(guest);
-	old = release_trans_dte(guest);
-	clear_trans_devid(guest, devid, &old);
+	guard(mutex)(&guest->viommu->core.lock);
+	old = guest->trans_dte;
+	if (move_trans(guest, find_free_devid(iommu))) {
+		pci_warn(iommu->dev, "guest 0x%04x lost its rings to device %04x:%02x:%02x.%x\n",
+			 guest->gid, iommu->pci_seg->id, PCI_BUS_NUM(devid),
+			 PCI_SLOT(devid), PCI_FUNC(devid));
+		amd_viommu_stop(guest);
+		release_trans_dte(guest);
+	}
+	return amd_viommu_yield_devid(guest, devid, &old);
 }

@@ -10,6 +10,7 @@
  */
 #include <dirent.h>
 
+#include "amd_fail_nth.h"
 #include "amd_viommu_utils.h"
 
 #define DEVICES "/sys/bus/pci/devices/"
@@ -272,6 +273,82 @@ TEST_F(hotplug, no_id_is_left)
 	for (i = 0; i < num - 1; i++)
 		ASSERT_EQ(0, amd_guest_destroy(self->guest,
 					       guests[i].viommu_id));
+}
+
+/* A guest in the way of the first function; others stay above it */
+static int alloc_at_first(FIXTURE_DATA(hotplug) *self)
+{
+	struct amd_viommu *v = &self->hw.v;
+	const int first = self->pf.devid + self->pf.offset;
+	int rc, devid;
+
+	for (;;) {
+		rc = amd_viommu_alloc(v, self->guest, &self->hw.setup.dev);
+		rc = rc ?: amd_viommu_map(v);
+		if (rc)
+			return rc;
+		devid = trans_devid(v);
+		if (devid == first)
+			return 0;
+		amd_viommu_unmap(v);
+		if (devid < first)
+			return -ENOSPC;
+	}
+}
+
+/* What the guest of the last round had */
+static int free_guest(struct amd_hw *hw)
+{
+	int rc;
+
+	rc = amd_ring_destroy(&hw->rings.cmd);
+	rc = rc ?: amd_ring_destroy(&hw->rings.evt);
+	rc = rc ?: amd_ring_destroy(&hw->rings.ppr);
+	rc = rc ?: amd_viommu_unmap(&hw->v);
+	return rc ?: amd_viommu_free(&hw->v);
+}
+
+/*
+ * Each allocation of the way to a function fails once. One of them is the data
+ * that the driver keeps of a device: then it ignores the device, and must not
+ * take the entry for the device's that a guest's rings depend on.
+ */
+TEST_F(hotplug, failed_probe)
+{
+	const char *why = take_pf(self, 2);
+	struct amd_hw *hw = &self->hw;
+	const size_t size = self->guest->used;
+	unsigned int nth, moved = 0;
+	int rc = 0;
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (setup_fault_injection())
+		SKIP(return, "no fault injection");
+	for (nth = 1; nth < MAX_NTH && !rc; nth++) {
+		rc = alloc_at_first(self);
+		if (rc)
+			break;
+		ASSERT_EQ(0, amd_rings_init(&hw->rings, &hw->v, AMD_RING_MIN));
+		ASSERT_EQ(0, amd_viommu_start(&hw->rings));
+		ASSERT_EQ(0, amd_ring_sync(&hw->rings.cmd));
+		ASSERT_EQ(0, start_nth(nth));
+		set_functions(&self->pf, 1);
+		stop_nth();
+		moved += trans_devid(&hw->v) != (int)(self->pf.devid +
+						      self->pf.offset);
+		ASSERT_EQ(0, amd_ring_sync(&hw->rings.cmd))
+			TH_LOG("after point %u", nth);
+		EXPECT_EQ(0, set_functions(&self->pf, 0));
+		EXPECT_EQ(0, amd_ring_sync(&hw->rings.cmd));
+		ASSERT_EQ(0, free_guest(hw));
+		memset(self->guest->ram + size, 0, self->guest->used - size);
+		self->guest->used = size;
+	}
+	/* After that the ID is the function's */
+	EXPECT_EQ(-ENOSPC, rc);
+	EXPECT_EQ(1, moved);
+	printf("# %u points before the guest had to move\n", nth - 1);
 }
 
 TEST_HARNESS_MAIN
