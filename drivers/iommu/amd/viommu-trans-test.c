@@ -351,6 +351,46 @@ static void trans_change_top(struct kunit *test)
 	expect_filled(test, fake_dte(fv, LAST - 1), 0);
 }
 
+/*
+ * What the IOMMU writes for guests is as dirty as what devices write: in the
+ * entry of each guest that has one, from the start or not, and after a new top
+ */
+static void trans_dirty_tracking(struct kunit *test)
+{
+	const u64 had = 3ULL << 7;
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *one = fake_guest_ready(test, fv);
+	struct fake_guest *two = fake_guest_add(test, fv);
+	struct looks *looks = looks_init(test, one, LAST, LAST - 1);
+	struct dev_table_entry want = dte_of(fv->parent);
+	unsigned long flags;
+
+	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
+	want.data[0] |= had;
+	spin_lock_irqsave(&fv->parent->lock, flags);
+	fv->parent->dirty_tracking = true;
+	amd_viommu_set_dirty_tracking(fv->parent);
+	spin_unlock_irqrestore(&fv->parent->lock, flags);
+	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
+	KUNIT_EXPECT_EQ(test, looks->waits, 1);
+	KUNIT_EXPECT_EQ(test, looks->at_wait[0].devid, LAST);
+	KUNIT_EXPECT_EQ(test, fv->fake->waited, fv->fake->count);
+	expect_filled(test, fake_dte(fv, LAST - 1), 0);
+
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_get_trans_devid(&two->guest));
+	EXPECT_DTE(test, fake_dte(fv, LAST - 1), &want);
+	change_top(fv, 0x1000, 3);
+	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[0] & had, had);
+
+	spin_lock_irqsave(&fv->parent->lock, flags);
+	fv->parent->dirty_tracking = false;
+	amd_viommu_set_dirty_tracking(fv->parent);
+	spin_unlock_irqrestore(&fv->parent->lock, flags);
+	want.data[0] &= ~had;
+	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
+	EXPECT_DTE(test, fake_dte(fv, LAST - 1), &want);
+}
+
 /* A mapping at an address that three levels cannot have */
 static void trans_map_changes_top(struct kunit *test)
 {
@@ -667,6 +707,7 @@ static struct kunit_case trans_cases[] = {
 	KUNIT_CASE(trans_kept_if_not_flushed),
 	KUNIT_CASE(trans_not_answered),
 	KUNIT_CASE(trans_change_top),
+	KUNIT_CASE(trans_dirty_tracking),
 	KUNIT_CASE(trans_map_changes_top),
 	KUNIT_CASE(leave_nobody),
 	KUNIT_CASE(leave_moves),

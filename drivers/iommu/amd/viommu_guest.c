@@ -205,7 +205,9 @@ out_free:
  * @aviommu: the vIOMMU, on the list of its parent
  * @data: what to tell user space
  *
- * An IOMMU without a vIOMMU is no error: there is nothing it does by itself.
+ * An IOMMU without a vIOMMU is no error: there is nothing it does by itself. Nor
+ * is one that cannot say of memory that it writes that it is dirty, if that is
+ * wanted.
  *
  * Return: 0, -ENOMEM, -ENOSPC if an ID of some kind has run out, -EIO if the
  * IOMMU does not answer
@@ -218,6 +220,9 @@ int amd_viommu_guest_create(struct amd_iommu_viommu *aviommu,
 	struct amd_viommu_guest *guest;
 	struct amd_viommu_hw *hw;
 
+	if (aviommu->parent->domain.dirty_ops &&
+	    !(iommu->features & FEATURE_HDSUP))
+		return 0;
 	hw = amd_viommu_hw_get(iommu);
 	if (IS_ERR(hw))
 		return PTR_ERR(hw) == -ENODEV ? 0 : PTR_ERR(hw);

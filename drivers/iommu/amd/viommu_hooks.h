@@ -39,6 +39,7 @@ void amd_viommu_map_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id,
 void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id);
 void amd_viommu_change_top(struct protection_domain *pdom,
 			   phys_addr_t top_paddr, unsigned int top_level);
+void amd_viommu_set_dirty_tracking(struct protection_domain *pdom);
 int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid);
 bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4]);
 void amd_viommu_disable(struct amd_iommu *iommu);
@@ -83,6 +84,11 @@ static inline void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu,
 static inline void amd_viommu_change_top(struct protection_domain *pdom,
 					 phys_addr_t top_paddr,
 					 unsigned int top_level)
+{
+}
+
+static inline void
+amd_viommu_set_dirty_tracking(struct protection_domain *pdom)
 {
 }
 

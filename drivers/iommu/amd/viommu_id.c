@@ -156,7 +156,8 @@ static u16 find_free_devid(struct amd_iommu *iommu)
 }
 
 /*
- * Under the lock of the parent, so that its top is the one of the entry.
+ * Under the lock of the parent, so that its top is the one of the entry, as is
+ * whether it tracks what is dirty: the IOMMU writes logs and completions.
  * Interrupt messages of this ID are aborted, IV=1 and IntCtl=0, as those of all
  * IDs that no device has: with IV=0 the IOMMU would pass them unmapped.
  */
@@ -164,8 +165,11 @@ static int write_trans_dte(struct amd_viommu_guest *guest, u16 devid,
 			   const struct pt_iommu_amdv1_hw_info *pt_info)
 {
 	struct dev_table_entry dte = { .data[2] = DTE_IRQ_REMAP_ENABLE };
+	struct protection_domain *parent = guest->viommu->parent;
 
-	amd_viommu_plain_dte(&dte, pt_info, guest->viommu->parent->id);
+	amd_viommu_plain_dte(&dte, pt_info, parent->id);
+	if (parent->dirty_tracking)
+		dte.data[0] |= DTE_FLAG_HAD;
 	return amd_viommu_set_dte(guest->hw->iommu, devid, &dte);
 }
 
@@ -293,6 +297,19 @@ void amd_viommu_put_trans_devid(struct amd_viommu_guest *guest)
 	clear_trans_devid(guest, devid, &old);
 }
 
+static void amd_viommu_write_all_trans(struct protection_domain *pdom,
+				       const struct pt_iommu_amdv1_hw_info *info)
+{
+	struct amd_iommu_viommu *aviommu;
+
+	list_for_each_entry(aviommu, &pdom->viommu_list, pdom_list) {
+		struct amd_viommu_guest *guest = aviommu->guest;
+
+		if (guest && guest->trans_set)
+			write_trans_dte(guest, guest->trans_devid, info);
+	}
+}
+
 /**
  * amd_viommu_change_top - The table of a nesting parent has got another top
  * @pdom: the parent
@@ -308,14 +325,22 @@ void amd_viommu_change_top(struct protection_domain *pdom,
 		.host_pt_root = top_paddr,
 		.mode = top_level + 1,
 	};
-	struct amd_iommu_viommu *aviommu;
 
-	list_for_each_entry(aviommu, &pdom->viommu_list, pdom_list) {
-		struct amd_viommu_guest *guest = aviommu->guest;
+	amd_viommu_write_all_trans(pdom, &pt_info);
+}
 
-		if (guest && guest->trans_set)
-			write_trans_dte(guest, guest->trans_devid, &pt_info);
-	}
+/**
+ * amd_viommu_set_dirty_tracking - A domain starts or ends to track what is dirty
+ * @pdom: the domain, of v1; @pdom->dirty_tracking is the new state
+ *
+ * The lock of the domain is held, and the domain is flushed after that.
+ */
+void amd_viommu_set_dirty_tracking(struct protection_domain *pdom)
+{
+	struct pt_iommu_amdv1_hw_info pt_info;
+
+	pt_iommu_amdv1_hw_info(&pdom->amdv1, &pt_info);
+	amd_viommu_write_all_trans(pdom, &pt_info);
 }
 
 /* Hardware looks at VFC_MISC with every access to a ring: no need to stop it */

@@ -497,4 +497,153 @@ TEST_F(ring, new_top_of_stage_2)
 	}
 }
 
+/* What the IOMMU writes for a guest is as dirty as what its devices write */
+
+FIXTURE(dirty)
+{
+	struct amd_hw hw;
+	struct amd_guest *guest;
+	__u64 store;
+};
+
+FIXTURE_SETUP(dirty)
+{
+	struct amd_hw *hw = &self->hw;
+	const char *why = amd_hw_open_device(hw, 0);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->guest = &hw->setup.guest;
+	if (amd_guest_parent(self->guest, &hw->setup.dev,
+			     IOMMU_HWPT_ALLOC_DIRTY_TRACKING) ||
+	    amd_viommu_alloc(&hw->v, self->guest, &hw->setup.dev) ||
+	    !(hw->v.caps & IOMMU_VIOMMU_AMD_CAP_HW_QUEUES)) {
+		amd_hw_close(hw);
+		SKIP(return, "no hardware vIOMMU with HDSup");
+	}
+	ASSERT_EQ(0, amd_viommu_map(&hw->v));
+	ASSERT_EQ(0, amd_hw_start(hw, AMD_RING_MIN));
+	ASSERT_EQ(0, amd_hw_nest(hw));
+	self->store = amd_guest_page(self->guest);
+	ASSERT_EQ(0, amd_ring_sync(&hw->rings.cmd));
+}
+
+FIXTURE_TEARDOWN(dirty)
+{
+	amd_hw_close(&self->hw);
+}
+
+static int set_tracking(const struct amd_guest *guest, bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+		.hwpt_id = guest->hwpt_id,
+	};
+
+	return ioctl(guest->iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd) ?
+	       -errno : 0;
+}
+
+/* 1 if the page has become dirty since the last question, or an errno */
+static int is_dirty(const struct amd_guest *guest, __u64 gpa)
+{
+	static __u64 bitmap[AMD_HW_RAM_SIZE / AMD_PAGE / 64];
+	unsigned int bit = (gpa - AMD_RAM_GPA) / AMD_PAGE;
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = guest->hwpt_id,
+		.iova = AMD_RAM_GPA,
+		.length = AMD_HW_RAM_SIZE,
+		.page_size = AMD_PAGE,
+		.data = (uintptr_t)bitmap,
+	};
+
+	memset(bitmap, 0, sizeof(bitmap));
+	if (ioctl(guest->iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd))
+		return -errno;
+	return bitmap[bit / 64] >> (bit % 64) & 1;
+}
+
+#define test_writes(gpa, call)                                         \
+	({                                                             \
+		EXPECT_LE(0, is_dirty(self->guest, gpa));              \
+		EXPECT_EQ(0, is_dirty(self->guest, gpa));              \
+		call;                                                  \
+		EXPECT_EQ(1, is_dirty(self->guest, gpa));              \
+		EXPECT_EQ(0, is_dirty(self->guest, gpa));              \
+	})
+
+static void check_dirty(struct __test_metadata *_metadata,
+			FIXTURE_DATA(dirty) *self)
+{
+	struct amd_hw *hw = &self->hw;
+
+	test_writes(hw->page, EXPECT_EQ(0, amd_hw_dma(hw)));
+	test_writes(self->store,
+		    EXPECT_EQ(0, amd_ring_run(&hw->rings.cmd,
+					      amd_cmd_wait(self->store, 7,
+							   AMD_WAIT_STORE))));
+	EXPECT_EQ(7, amd_word(self->guest, self->store));
+	amd_clear_word(self->guest, self->store);
+	test_writes(hw->rings.evt.gpa,
+		    EXPECT_EQ(-EFAULT, amd_device_dma(&hw->setup.dev,
+						      AMD_GVA + AMD_PAGE)));
+	test_guest_fault(hw, AMD_VIRT_ID, AMD_GVA + AMD_PAGE);
+}
+
+TEST_F(dirty, rings)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, set_tracking(self->guest, true));
+		check_dirty(_metadata, self);
+		/* Off, and what is written meanwhile is known to the IOMMU */
+		ASSERT_EQ(0, set_tracking(self->guest, false));
+		EXPECT_EQ(0, amd_ring_run(&self->hw.rings.cmd,
+					  amd_cmd_wait(self->store, 1,
+						       AMD_WAIT_STORE)));
+	}
+}
+
+/* There is no device that is attached to anything of the guest */
+TEST_F(dirty, rings_without_device)
+{
+	struct amd_ring *ring = &self->hw.rings.cmd;
+
+	ASSERT_EQ(0, amd_ring_run(ring, amd_cmd_wait(self->store, 1,
+						     AMD_WAIT_STORE)));
+	ASSERT_EQ(0, amd_device_detach(&self->hw.setup.dev));
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	test_writes(self->store,
+		    EXPECT_EQ(0, amd_ring_run(ring,
+					      amd_cmd_wait(self->store, 2,
+							   AMD_WAIT_STORE))));
+}
+
+/* Tracking was on before, and the table gets another top */
+TEST_F(dirty, rings_of_another_guest)
+{
+	struct amd_hw *hw = &self->hw;
+	struct amd_guest second = *self->guest;
+	struct amd_rings rings = {};
+	struct amd_viommu v;
+
+	ASSERT_EQ(0, set_tracking(self->guest, true));
+	ASSERT_EQ(0, amd_guest_map(self->guest, self->guest->ram, 1ULL << 44,
+				   AMD_PAGE));
+	check_dirty(_metadata, self);
+	ASSERT_EQ(0, amd_viommu_alloc(&v, &second, &hw->setup.dev));
+	ASSERT_EQ(0, amd_viommu_map(&v));
+	ASSERT_EQ(0, amd_rings_init(&rings, &v, AMD_RING_MIN));
+	ASSERT_EQ(0, amd_viommu_start(&rings));
+	ASSERT_EQ(0, amd_ring_sync(&rings.cmd));
+	test_writes(self->store,
+		    EXPECT_EQ(0, amd_ring_run(&rings.cmd,
+					      amd_cmd_wait(self->store, 3,
+							   AMD_WAIT_STORE))));
+	EXPECT_EQ(0, amd_viommu_unmap(&v));
+}
+
 TEST_HARNESS_MAIN
