@@ -3,6 +3,7 @@
  * mmap() of the region that a vIOMMU hands out: exactly that, shared, never
  * executable, and for as long as somebody has a piece of it
  */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "viommu_utils.h"
@@ -269,6 +270,136 @@ TEST_F(region, outlives_the_descriptor)
 	EXPECT_EQ(1, *page);
 	/* The last reference: all objects go with it */
 	munmap(page, self->length);
+}
+
+/*
+ * A vIOMMU whose ioctl fails has had its region for a moment. Nobody must get
+ * hold of that: the page behind it goes to whoever comes next.
+ */
+
+#define FAILED_ALLOCS 3000
+#define MIN_GUESSES 1000
+/* Is in the page of a vIOMMU that is never finished */
+#define UNFINISHED 0xdead
+
+struct guesser {
+	int fd;
+	__u64 offset;
+	__u64 length;
+	bool stop;
+	unsigned long guesses;
+	unsigned long hits;
+	unsigned long other_errors;
+};
+
+/* On a hit the mapping stays: to unmap it would be the next use after free */
+static void *guess_offset(void *arg)
+{
+	struct guesser *guesser = arg;
+	void *page;
+
+	while (!__atomic_load_n(&guesser->stop, __ATOMIC_RELAXED)) {
+		page = mmap(NULL, guesser->length, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, guesser->fd, guesser->offset);
+		if (page != MAP_FAILED) {
+			__atomic_store_n(&guesser->hits, 1, __ATOMIC_RELAXED);
+			break;
+		}
+		if (errno != ENXIO)
+			guesser->other_errors++;
+		__atomic_fetch_add(&guesser->guesses, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* Number of allocations that did not fail with EFAULT, each of which has to */
+static int fail_allocs(struct guesser *guesser, struct iommu_viommu_alloc *cmd)
+{
+	int i, wrong = 0;
+
+	for (i = 0; i < FAILED_ALLOCS ||
+		    __atomic_load_n(&guesser->guesses, __ATOMIC_RELAXED) <
+			    MIN_GUESSES; i++) {
+		if (__atomic_load_n(&guesser->hits, __ATOMIC_RELAXED))
+			break;
+		if (!ioctl(guesser->fd, IOMMU_VIOMMU_ALLOC, cmd) ||
+		    errno != EFAULT)
+			wrong++;
+	}
+	return wrong;
+}
+
+static void guess_while_allocs_fail(struct __test_metadata *_metadata,
+				    FIXTURE_DATA(region) *self,
+				    struct iommu_viommu_alloc *cmd)
+{
+	struct guesser guesser = {
+		.fd = self->fd,
+		.offset = self->offset,
+		.length = self->length,
+	};
+	__u64 offset, length;
+	long before;
+	pthread_t thread;
+	__u32 *page;
+
+	/* The next vIOMMU gets the lowest offset that is free, which is this */
+	test_ioctl_destroy(self->viommu_id);
+	viommu_rearm_warnings();
+	before = viommu_complaints();
+	ASSERT_EQ(0, pthread_create(&thread, NULL, guess_offset, &guesser));
+	EXPECT_EQ(0, fail_allocs(&guesser, cmd));
+	__atomic_store_n(&guesser.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, guesser.hits);
+	EXPECT_EQ(0, guesser.other_errors);
+	EXPECT_EQ(before, viommu_complaints());
+
+	/* And that offset is as good as new */
+	ASSERT_EQ(0, make_region(self->fd, &self->objs, 0xcafe,
+				 &self->viommu_id, &offset, &length));
+	ASSERT_EQ(self->offset, offset);
+	page = map_region();
+	ASSERT_NE(MAP_FAILED, (void *)page);
+	EXPECT_EQ(0xcafe, *page);
+	munmap(page, self->length);
+	test_ioctl_destroy(self->viommu_id);
+	test_ioctl_destroy(self->objs.hwpt_id);
+}
+
+/* The driver fails: it cannot tell user space where the region is */
+TEST_F(region, not_of_a_viommu_that_its_driver_gives_up)
+{
+	const struct iommu_viommu_selftest data = { .in_data = UNFINISHED };
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = IOMMU_VIOMMU_TYPE_SELFTEST_IOVA,
+		.dev_id = self->objs.device_id,
+		.hwpt_id = self->objs.hwpt_id,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)viommu_read_only(&data, sizeof(data)),
+	};
+
+	ASSERT_NE(0, cmd.data_uptr);
+	guess_while_allocs_fail(_metadata, self, &cmd);
+}
+
+/* The core fails: it cannot tell user space the ID of the vIOMMU */
+TEST_F(region, not_of_a_viommu_that_the_core_gives_up)
+{
+	struct iommu_viommu_selftest data = { .in_data = UNFINISHED };
+	const struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = IOMMU_VIOMMU_TYPE_SELFTEST_IOVA,
+		.dev_id = self->objs.device_id,
+		.hwpt_id = self->objs.hwpt_id,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+	void *page = viommu_read_only(&cmd, sizeof(cmd));
+
+	ASSERT_NE(NULL, page);
+	guess_while_allocs_fail(_metadata, self, page);
 }
 
 TEST_HARNESS_MAIN

@@ -176,19 +176,40 @@ static inline void *viommu_read_only(const void *data, size_t size)
 	return page;
 }
 
-/* Bits of a warning, an oops and so on, or -1 */
-static inline long viommu_tainted(void)
+/* A number in a file of sysfs, or 0 if the kernel has no such file */
+static inline long viommu_sysfs_number(const char *path)
 {
-	char buf[32] = "";
-	ssize_t len = -1;
-	int fd;
+	FILE *file = fopen(path, "r");
+	long number = 0;
 
-	fd = open("/proc/sys/kernel/tainted", O_RDONLY);
-	if (fd >= 0) {
-		len = read(fd, buf, sizeof(buf) - 1);
-		close(fd);
-	}
-	return len < 0 ? -1 : strtol(buf, NULL, 10);
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld", &number) != 1)
+		number = 0;
+	fclose(file);
+	return number;
+}
+
+/*
+ * How often the kernel has warned or oopsed since it booted. Unlike the taint
+ * bits this changes each time. For a WARN_ON_ONCE that has spoken before,
+ * viommu_rearm_warnings() has to be called first.
+ */
+static inline long viommu_complaints(void)
+{
+	return viommu_sysfs_number("/sys/kernel/warn_count") +
+	       viommu_sysfs_number("/sys/kernel/oops_count");
+}
+
+/* Let each WARN_ON_ONCE speak again, if debugfs is mounted */
+static inline void viommu_rearm_warnings(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/clear_warn_once", "w");
+
+	if (!file)
+		return;
+	fputs("1", file);
+	fclose(file);
 }
 
 /* Memory of this process that iommufd holds, in KiB, or -1 */
