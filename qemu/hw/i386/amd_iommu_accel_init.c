@@ -115,6 +115,11 @@ bool amd_iommu_accel_realize(AMDVIState *s, Error **errp)
     a = g_new0(AMDIOMMUAccel, 1);
     a->s = s;
     a->blocker = blocker;
+    if (!amd_accel_vf_init(a, errp)) {
+        migrate_del_blocker(&a->blocker);
+        g_free(a);
+        return false;
+    }
     a->poll_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, amd_accel_poll_status, a);
     a->fault_timer = timer_new_ms(QEMU_CLOCK_REALTIME, show_faults, a);
     init_address_space(a);
@@ -187,5 +192,6 @@ void amd_iommu_accel_finalize(Object *obj)
         migrate_del_blocker(&a->blocker);
         timer_free(a->poll_timer);
         timer_free(a->fault_timer);
+        amd_accel_vf_finalize(a);
     }
 }

@@ -19,7 +19,6 @@
 
 #include <linux/iommufd.h>
 #include "qemu/queue.h"
-#include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "qapi/error.h"
 #include "system/iommufd.h"
@@ -59,17 +58,6 @@ typedef struct AMDAccelDevice {
     uint64_t dte[4];
     Error *fault;
 } AMDAccelDevice;
-
-/**
- * AMDAccelVf - registers of hardware in the guest's third page
- * @ptr: the page
- * @mr: the guest's view of it
- */
-typedef struct AMDAccelVf {
-    struct rcu_head rcu;
-    void *ptr;
-    MemoryRegion mr;
-} AMDAccelVf;
 
 /* HW queue, 0 if there is none, and the guest's register it was made from */
 typedef struct AMDAccelRing {
@@ -124,7 +112,9 @@ typedef struct AMDAccelBatch {
  * @parent_id: nesting parent, which VFIO has allocated
  * @block_id: nested page table that refuses all DMA
  * @caps: what the vIOMMU can do, less what is not to be used
- * @vf: its page of registers, or NULL
+ * @vf: hardware's registers are at @vf_ptr, and @vf_mr is in the guest's page
+ * @vf_ptr: a page of addresses, for as long as there is this IOMMU
+ * @vf_mr: what is at @vf_ptr, for as long as there is this IOMMU
  * @control: bits of the guest's control register that hardware has
  * @devtab_half: halves of the base of the device table that wait for the other
  * @efr: of the host, from the first device. 0: there has not been one
@@ -137,7 +127,9 @@ struct AMDIOMMUAccel {
     uint32_t parent_id;
     uint32_t block_id;
     uint32_t caps;
-    AMDAccelVf *vf;
+    bool vf;
+    void *vf_ptr;
+    MemoryRegion vf_mr;
     AMDAccelRing ring[AMD_ACCEL_NUM_RINGS];
     uint64_t control;
     AMDAccelEventq events;
@@ -170,7 +162,7 @@ static inline void amd_accel_set_reg(AMDIOMMUAccel *a, hwaddr reg,
 
 static inline uint64_t amd_accel_vf_read(const AMDIOMMUAccel *a, hwaddr reg)
 {
-    uint64_t *p = a->vf->ptr + (reg - AMD_ACCEL_VF_OFFSET);
+    uint64_t *p = a->vf_ptr + (reg - AMD_ACCEL_VF_OFFSET);
 
     return le64_to_cpu(qatomic_read(p));
 }
@@ -178,7 +170,7 @@ static inline uint64_t amd_accel_vf_read(const AMDIOMMUAccel *a, hwaddr reg)
 static inline void amd_accel_vf_write(AMDIOMMUAccel *a, hwaddr reg,
                                       uint64_t val)
 {
-    uint64_t *p = a->vf->ptr + (reg - AMD_ACCEL_VF_OFFSET);
+    uint64_t *p = a->vf_ptr + (reg - AMD_ACCEL_VF_OFFSET);
 
     qatomic_set(p, cpu_to_le64(val));
 }
@@ -221,6 +213,9 @@ void amd_accel_report(AMDIOMMUAccel *a, Error *err);
 bool amd_accel_viommu_create(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
                              Error **errp);
 void amd_accel_viommu_destroy(AMDIOMMUAccel *a);
+/* The page of addresses, with nothing there yet */
+bool amd_accel_vf_init(AMDIOMMUAccel *a, Error **errp);
+void amd_accel_vf_finalize(AMDIOMMUAccel *a);
 
 /* amd_iommu_accel_ring.c */
 void amd_accel_rings_update(AMDIOMMUAccel *a);

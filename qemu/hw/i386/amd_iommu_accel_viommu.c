@@ -14,16 +14,34 @@
 #include "amd_iommu_accel_int.h"
 #include "trace.h"
 
-static void vf_reclaim(AMDAccelVf *vf)
+/*
+ * The region is never taken apart: a view of memory that a reader still has
+ * keeps the owner of a region alive, which is the IOMMU, and not the region. So
+ * the addresses and the region stay, and only what is mapped there changes.
+ */
+bool amd_accel_vf_init(AMDIOMMUAccel *a, Error **errp)
 {
-    munmap(vf->ptr, AMD_ACCEL_VF_SIZE);
-    g_free(vf);
+    a->vf_ptr = mmap(NULL, AMD_ACCEL_VF_SIZE, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (a->vf_ptr == MAP_FAILED) {
+        error_setg_errno(errp, errno, "No address for the host's registers");
+        return false;
+    }
+    memory_region_init_ram_device_ptr(&a->vf_mr, OBJECT(a->s), "amdvi-vf",
+                                      AMD_ACCEL_VF_SIZE, a->vf_ptr);
+    /* No device writes to it */
+    memory_region_set_skip_iommu_map(&a->vf_mr, true);
+    return true;
+}
+
+void amd_accel_vf_finalize(AMDIOMMUAccel *a)
+{
+    munmap(a->vf_ptr, AMD_ACCEL_VF_SIZE);
 }
 
 static bool vf_create(AMDIOMMUAccel *a, const struct iommu_viommu_amd *data,
                       Error **errp)
 {
-    AMDAccelVf *vf;
     void *ptr;
 
     if (data->out_vfmmio_mmap_length != AMD_ACCEL_VF_SIZE) {
@@ -37,13 +55,15 @@ static bool vf_create(AMDIOMMUAccel *a, const struct iommu_viommu_amd *data,
                                      errp)) {
         return false;
     }
-    vf = g_new0(AMDAccelVf, 1);
-    vf->ptr = ptr;
-    memory_region_init_ram_device_ptr(&vf->mr, OBJECT(a->s), "amdvi-vf",
-                                      AMD_ACCEL_VF_SIZE, ptr);
-    /* No device writes to it */
-    memory_region_set_skip_iommu_map(&vf->mr, true);
-    a->vf = vf;
+    /* It takes the place of what is there, in one step */
+    if (mremap(ptr, AMD_ACCEL_VF_SIZE, AMD_ACCEL_VF_SIZE,
+               MREMAP_MAYMOVE | MREMAP_FIXED, a->vf_ptr) == MAP_FAILED) {
+        error_setg_errno(errp, errno, "Cannot move the host's page of IOMMU "
+                         "registers");
+        munmap(ptr, AMD_ACCEL_VF_SIZE);
+        return false;
+    }
+    a->vf = true;
     return true;
 }
 
@@ -53,19 +73,15 @@ static bool vf_create(AMDIOMMUAccel *a, const struct iommu_viommu_amd *data,
  */
 static void vf_destroy(AMDIOMMUAccel *a)
 {
-    AMDAccelVf *vf = a->vf;
-
-    if (!vf) {
+    if (!a->vf) {
         return;
     }
-    a->vf = NULL;
-    object_unparent(OBJECT(&vf->mr));
-    if (mmap(vf->ptr, AMD_ACCEL_VF_SIZE, PROT_READ | PROT_WRITE,
+    a->vf = false;
+    if (mmap(a->vf_ptr, AMD_ACCEL_VF_SIZE, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
         error_report_once("amd-iommu: cannot unmap the host's page: %s",
                           strerror(errno));
     }
-    call_rcu(vf, vf_reclaim, rcu);
 }
 
 static bool rings_wanted(AMDIOMMUAccel *a)
@@ -131,8 +147,7 @@ bool amd_accel_viommu_create(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
     if (a->vf) {
         amd_accel_rings_adopt(a);
         memory_region_add_subregion_overlap(&a->s->mr_mmio,
-                                            AMD_ACCEL_VF_OFFSET, &a->vf->mr,
-                                            1);
+                                            AMD_ACCEL_VF_OFFSET, &a->vf_mr, 1);
     }
     return true;
 }
@@ -147,7 +162,7 @@ void amd_accel_viommu_destroy(AMDIOMMUAccel *a)
     amd_accel_watch_off(a);
     if (a->vf) {
         /* From here on, what the guest does waits for the BQL */
-        memory_region_del_subregion(&a->s->mr_mmio, &a->vf->mr);
+        memory_region_del_subregion(&a->s->mr_mmio, &a->vf_mr);
         amd_accel_rings_release(a);
     }
     undo(a);

@@ -82,6 +82,9 @@ static bool is_iommufd, machine_ready;
 static unsigned msis, emulated_runs, iec_notifies, watched_fds;
 static uint64_t guest_log[512][2];
 static unsigned guest_log_len;
+/* The guest's view of the page of hardware: is it there, how often was it made */
+static bool vf_in_guest;
+static unsigned vf_regions;
 
 static Obj *obj(uint32_t id)
 {
@@ -560,6 +563,7 @@ void memory_region_init_ram_device_ptr(MemoryRegion *mr, Object *owner,
                                        const char *name, uint64_t size,
                                        void *ptr)
 {
+    vf_regions++;
 }
 
 void memory_region_set_skip_iommu_map(MemoryRegion *mr, bool skip)
@@ -574,10 +578,12 @@ void memory_region_add_subregion(MemoryRegion *mr, hwaddr offset,
 void memory_region_add_subregion_overlap(MemoryRegion *mr, hwaddr offset,
                                          MemoryRegion *subregion, int priority)
 {
+    vf_in_guest |= state.accel && subregion == &state.accel->vf_mr;
 }
 
 void memory_region_del_subregion(MemoryRegion *mr, MemoryRegion *subregion)
 {
+    vf_in_guest &= subregion != &state.accel->vf_mr;
 }
 
 void memory_region_transaction_begin(void)
@@ -712,8 +718,12 @@ BusState *qdev_get_parent_bus(const DeviceState *dev)
     return NULL;
 }
 
+/* docs/devel/memory.rst: of all regions, aliases only */
 void object_unparent(Object *obj)
 {
+    AMDAccelWatch *w = &state.accel->watch;
+
+    g_assert(obj == OBJECT(&w->rom_alias) || obj == OBJECT(&w->ram_alias));
 }
 
 Object *object_property_get_link(Object *obj, const char *name, Error **errp)

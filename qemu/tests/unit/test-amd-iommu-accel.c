@@ -183,6 +183,8 @@ static void start_empty(OnOffAuto hw_queues)
     is_iommufd = true;
     machine_ready = false;
     msis = emulated_runs = iec_notifies = watched_fds = guest_log_len = 0;
+    vf_in_guest = false;
+    vf_regions = 0;
     bus_numbers[0] = 0;
     bus_numbers[1] = 2;
     state.pci = &pci;
@@ -706,6 +708,37 @@ static void test_unplug_live(void)
     finish();
 }
 
+/*
+ * The page comes and goes, its addresses and its region do not: a reader may
+ * still have an old view of memory, which does not keep a region alive
+ */
+static void test_unplug_page(void)
+{
+    uint64_t *page;
+    unsigned i;
+
+    start_empty(ON_OFF_AUTO_ON);
+    page = a->vf_ptr;
+    for (i = 0; i < 3; i++) {
+        g_assert_false(vf_in_guest);
+        g_assert_true(plug(0, &error_abort));
+        g_assert_true(vf_in_guest);
+        g_assert_true(a->vf_ptr == page);
+        g_assert_cmpuint(vf_mappings(), ==, 1);
+        host.vf[5] = 0x1234 + i;
+        g_assert_cmphex(page[5], ==, 0x1234 + i);
+        unplug(0);
+        g_assert_false(vf_in_guest);
+        g_assert_cmpuint(vf_mappings(), ==, 0);
+        /* Late readers find something, and late writers do no harm */
+        g_assert_cmphex(page[5], ==, 0);
+        page[5] = 1;
+        g_assert_cmphex(host.vf[5], ==, 0x1234 + i);
+    }
+    g_assert_cmpuint(vf_regions, ==, 1);
+    finish();
+}
+
 static void test_unplug_one(void)
 {
     start_empty(ON_OFF_AUTO_ON);
@@ -1028,6 +1061,7 @@ static const struct {
     { "reset/usual", test_reset },
     { "reset/host-stuck", test_reset_host_stuck },
     { "unplug/live", test_unplug_live },
+    { "unplug/page", test_unplug_page },
     { "unplug/one", test_unplug_one },
     { "unplug/stuck", test_unplug_stuck },
     { "plug/fails", test_plug_fails },
