@@ -45,6 +45,11 @@ bool amd_iommu_accel_covers(PCIBus *bus, PCIDevice *dev)
     return true;
 }
 
+bool amd_iommu_accel_passes_msi(AMDVIState *s, uint16_t sid)
+{
+    return false;
+}
+
 void amd_iommu_accel_control(AMDVIState *s)
 {
 }

@@ -213,6 +213,35 @@ bool amd_iommu_accel_covers(PCIBus *bus, PCIDevice *dev)
 }
 
 /*
+ * Guests have entries that abort the interrupts of all, and set up those that
+ * the IVRS lists. It lists our devices, the IOAPIC and what is behind bridges:
+ * so on a root bus the others, ports among them, are not remapped. And if nobody
+ * is, no entry is read: a bad one would be an event.
+ */
+bool amd_iommu_accel_passes_msi(AMDVIState *s, uint16_t sid)
+{
+    PCIDevice *pdev;
+    PCIBus *bus;
+
+    if (!s->accel) {
+        return false;
+    }
+    if (!x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
+        return true;
+    }
+    if (sid == AMDVI_IOAPIC_SB_DEVID) {
+        return false;
+    }
+    pdev = pci_find_device(pci_get_bus(&s->pci->dev), PCI_BUS_NUM(sid),
+                           PCI_BDF_TO_DEVFN(sid));
+    if (!pdev) {
+        return false;
+    }
+    bus = pci_get_bus(pdev);
+    return pci_bus_is_root(bus) && !find(s->accel, bus, pdev->devfn);
+}
+
+/*
  * That of devices is the guest's memory, so that VFIO has it mapped at guest
  * physical addresses whatever the guest does. See amd_iommu_accel_watch.c for
  * why it is not address_space_memory itself.

@@ -81,6 +81,12 @@ uint64_t amd_iommu_accel_efr(AMDVIState *s, uint64_t efr);
  */
 bool amd_iommu_accel_covers(PCIBus *bus, PCIDevice *dev);
 
+/*
+ * An interrupt message of @sid passes as it is, as from a device that no IOMMU
+ * is in front of
+ */
+bool amd_iommu_accel_passes_msi(AMDVIState *s, uint16_t sid);
+
 /* The guest has written a register, which has the new value */
 void amd_iommu_accel_control(AMDVIState *s);
 void amd_iommu_accel_devtab(AMDVIState *s, hwaddr offset, unsigned size);

@@ -9,7 +9,9 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "libqtest.h"
+#include "libqos/pci-pc.h"
 #include "libqos/qos-amd-iommu.h"
+#include "hw/pci/pci_regs.h"
 #include "qobject/qdict.h"
 
 #define Q35             "-M q35 -net none "
@@ -18,6 +20,8 @@
 
 #define CMDBUF          0x200000
 #define STORE           0x300000
+#define TABLE           0x400000
+#define LOG             0x500000
 #define LEN_256         (8ULL << 56)
 #define ON              AMDVI_MMIO_CONTROL_AMDVIEN
 #define CMD_ON          (ON | AMDVI_MMIO_CONTROL_CMDBUFLEN)
@@ -188,6 +192,81 @@ static void test_no_device(void)
     qtest_quit(qts);
 }
 
+/* An interrupt of the device at 00:04.0, by message; is it at the CPU? */
+static bool interrupts(QTestState *qts)
+{
+    const unsigned vector = 0x61;
+    QPCIBus *bus = qpci_new_pc(qts, NULL);
+    QPCIDevice *dev = qpci_device_find(bus, QPCI_DEVFN(4, 0));
+    g_autofree char *irr = g_strdup_printf("IRR\t %u ", vector);
+    g_autofree char *lapic = NULL;
+    QPCIBar bar;
+    uint8_t cap;
+
+    g_assert_nonnull(dev);
+    qpci_device_enable(dev);
+    bar = qpci_iomap(dev, 0, NULL);
+    cap = qpci_find_capability(dev, PCI_CAP_ID_MSI, 0);
+    qpci_config_writel(dev, cap + PCI_MSI_ADDRESS_LO, 0xfee00000);
+    qpci_config_writel(dev, cap + PCI_MSI_ADDRESS_HI, 0);
+    qpci_config_writew(dev, cap + PCI_MSI_DATA_64, vector);
+    qpci_config_writew(dev, cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE |
+                       qpci_config_readw(dev, cap + PCI_MSI_FLAGS));
+    qpci_io_writel(dev, bar, 0x60, 1);
+    lapic = qtest_hmp(qts, "info lapic");
+    g_free(dev);
+    qpci_free_pc(bus);
+    g_assert_nonnull(strstr(lapic, "IRR\t "));
+    return strstr(lapic, irr);
+}
+
+/*
+ * As Linux leaves entries that nobody uses, and the entry of a device that is
+ * not behind the IOMMU: interrupts are aborted. With bits that make it illegal.
+ */
+static void set_table(QTestState *qts, uint64_t q0)
+{
+    unsigned i;
+
+    for (i = 0; i < 256; i++) {
+        qtest_writeq(qts, TABLE + i * 32, q0);
+        qtest_writeq(qts, TABLE + i * 32 + 16, 1);
+    }
+    set(qts, AMDVI_MMIO_DEVICE_TABLE, TABLE | 0x1ff);
+    set(qts, AMDVI_MMIO_EVENT_BASE, LOG | LEN_256);
+    set(qts, AMDVI_MMIO_CONTROL, ON | EVT_ON);
+}
+
+static void test_interrupts(void)
+{
+    static const struct {
+        const char *options;
+        uint64_t q0;
+        bool passes;
+        bool event;
+    } cases[] = {
+        { ",accel=on,hw-queues=off,intremap=on", 0, true, false },
+        { ",accel=on,hw-queues=off,intremap=on", 1 | 1 << 2, true, false },
+        { ",accel=on,intremap=off", 0, true, false },
+        { ",accel=on,intremap=off", 1 | 1 << 2, true, false },
+        /* The same with an IOMMU that is in front of it */
+        { ",intremap=on", 0, false, false },
+        { ",intremap=on", 1 | 1 << 2, false, true },
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+        QTestState *qts = qtest_initf(Q35 "-device amd-iommu%s "
+                                      "-device edu,addr=4", cases[i].options);
+
+        set_table(qts, cases[i].q0);
+        g_assert_true(interrupts(qts) == cases[i].passes);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_EVENT_TAIL), ==,
+                        cases[i].event ? 16 : 0);
+        qtest_quit(qts);
+    }
+}
+
 static void test_migration(void)
 {
     QTestState *qts = qtest_init(ACCEL);
@@ -230,6 +309,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-iommu-accel/features", test_features);
     qtest_add_func("/amd-iommu-accel/emulated", test_emulated);
     qtest_add_func("/amd-iommu-accel/no-device", test_no_device);
+    qtest_add_func("/amd-iommu-accel/interrupts", test_interrupts);
     qtest_add_func("/amd-iommu-accel/migration", test_migration);
     qtest_add_data_func("/amd-iommu-accel/no-base/accel", ACCEL, test_no_base);
     qtest_add_data_func("/amd-iommu-accel/no-base/stock",

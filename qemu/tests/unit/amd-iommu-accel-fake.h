@@ -82,6 +82,17 @@ static bool is_iommufd, machine_ready;
 static unsigned msis, emulated_runs, iec_notifies, watched_fds;
 static uint64_t guest_log[512][2];
 static unsigned guest_log_len;
+
+/* What there is on the buses, besides what is plugged by a test */
+typedef struct FakeDevice {
+    PCIDevice dev;
+    PCIBus *bus;
+    const char *type;
+} FakeDevice;
+
+static FakeDevice fakes[4];
+static unsigned num_fakes;
+
 /* The guest's view of the page of hardware: is it there, how often was it made */
 static bool vf_in_guest;
 static unsigned vf_regions;
@@ -673,8 +684,28 @@ int pci_bus_num(PCIBus *bus)
     return bus_numbers[bus - buses];
 }
 
+static FakeDevice *fake_of(const void *obj)
+{
+    unsigned i;
+
+    for (i = 0; i < num_fakes; i++) {
+        if (obj == &fakes[i]) {
+            return &fakes[i];
+        }
+    }
+    return NULL;
+}
+
 PCIDevice *pci_find_device(PCIBus *bus, int bus_num, uint8_t devfn)
 {
+    unsigned i;
+
+    for (i = 0; i < num_fakes; i++) {
+        if (pci_bus_num(fakes[i].bus) == bus_num &&
+            fakes[i].dev.devfn == devfn) {
+            return &fakes[i].dev;
+        }
+    }
     return NULL;
 }
 
@@ -690,6 +721,11 @@ X86IOMMUState *x86_iommu_get_default(void)
 
 Object *object_dynamic_cast(Object *obj, const char *type)
 {
+    FakeDevice *fake = fake_of(obj);
+
+    if (fake) {
+        return !strcmp(type, fake->type) ? obj : NULL;
+    }
     return strcmp(type, TYPE_HOST_IOMMU_DEVICE_IOMMUFD) || is_iommufd ? obj :
                                                                         NULL;
 }
@@ -715,7 +751,9 @@ int object_child_foreach_recursive(Object *obj,
 
 BusState *qdev_get_parent_bus(const DeviceState *dev)
 {
-    return NULL;
+    FakeDevice *fake = fake_of(dev);
+
+    return fake ? &fake->bus->qbus : NULL;
 }
 
 /* docs/devel/memory.rst: of all regions, aliases only */

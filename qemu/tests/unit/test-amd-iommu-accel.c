@@ -183,6 +183,9 @@ static void start_empty(OnOffAuto hw_queues)
     is_iommufd = true;
     machine_ready = false;
     msis = emulated_runs = iec_notifies = watched_fds = guest_log_len = 0;
+    memset(fakes, 0, sizeof(fakes));
+    num_fakes = 0;
+    buses[0].flags = buses[1].flags = 0;
     vf_in_guest = false;
     vf_regions = 0;
     bus_numbers[0] = 0;
@@ -944,6 +947,43 @@ static void test_trapped_auto(void)
     finish();
 }
 
+/* Another device, which no test plugs */
+static FakeDevice *add_fake(PCIBus *bus, int devfn, const char *type)
+{
+    FakeDevice *fake = &fakes[num_fakes++];
+
+    g_assert_cmpuint(num_fakes, <=, ARRAY_SIZE(fakes));
+    fake->bus = bus;
+    fake->dev.devfn = devfn;
+    fake->type = type;
+    return fake;
+}
+
+/* Interrupts are remapped for those that the IVRS lists, and for no others */
+static void test_trapped_interrupts(void)
+{
+    start_empty(ON_OFF_AUTO_OFF);
+    state.iommu.intr_supported = ON_OFF_AUTO_ON;
+    buses[0].flags = PCI_BUS_IS_ROOT;
+    /* Emulated; ours; a port, and something behind it */
+    add_fake(&buses[0], 8, "virtio");
+    add_fake(&buses[0], DEVFN(0), TYPE_VFIO_PCI);
+    add_fake(&buses[0], 16, TYPE_PCI_BRIDGE);
+    add_fake(&buses[1], 0, TYPE_VFIO_PCI);
+    g_assert_true(plug(0, &error_abort));
+    g_assert_true(amd_iommu_accel_passes_msi(&state, 8));
+    g_assert_false(amd_iommu_accel_passes_msi(&state, DEVFN(0)));
+    g_assert_true(amd_iommu_accel_passes_msi(&state, 16));
+    g_assert_false(amd_iommu_accel_passes_msi(&state, 0x200));
+    g_assert_false(amd_iommu_accel_passes_msi(&state, AMDVI_IOAPIC_SB_DEVID));
+    /* Of nobody */
+    g_assert_false(amd_iommu_accel_passes_msi(&state, 0x300));
+    state.iommu.intr_supported = ON_OFF_AUTO_OFF;
+    g_assert_true(amd_iommu_accel_passes_msi(&state, DEVFN(0)));
+    g_assert_true(amd_iommu_accel_passes_msi(&state, AMDVI_IOAPIC_SB_DEVID));
+    finish();
+}
+
 /* Events */
 
 static void send_event(uint32_t type, uint32_t seq, uint64_t q0, size_t len)
@@ -1071,6 +1111,7 @@ static const struct {
     { "trapped/host-gone", test_trapped_host_gone },
     { "trapped/bad-dte", test_trapped_bad_dte },
     { "trapped/auto", test_trapped_auto },
+    { "trapped/interrupts", test_trapped_interrupts },
     { "events/rings", test_events_rings },
     { "events/trapped", test_events_trapped },
     { "events/empty", test_events_empty },
