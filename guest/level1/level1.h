@@ -101,6 +101,7 @@ bool vm_ends(struct vm *vm, double seconds);
 
 /* vmm.c */
 char **vmm_arguments(const struct vm *vm, const char *dir);
+void vmm_environment(void);
 
 /* guest.c: the two that a VM consists of, asked to do something */
 bool guest_boots(struct vm *vm, unsigned int times, double seconds);

@@ -45,6 +45,7 @@ static void run_vmm(struct vm *vm, const char *dir)
 	dup2(null, STDIN_FILENO);
 	dup2(vm->ports[ERRORS].out, STDOUT_FILENO);
 	dup2(vm->ports[ERRORS].out, STDERR_FILENO);
+	vmm_environment();
 	execv(QEMU, argv);
 	dprintf(STDERR_FILENO, "cannot run " QEMU ": %s\n", strerror(errno));
 	_exit(127);

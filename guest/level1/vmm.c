@@ -39,6 +39,16 @@ static void add(char **argv, size_t *count, const char *format, ...)
 #define APPEND "console=ttyS0 loglevel=6 no_timer_check nosoftlockup " \
 	"rcupdate.rcu_cpu_stall_timeout=120 "
 
+/*
+ * What a VMM frees is overwritten at once: to use it afterwards must not work
+ * for as long as nobody else happens to get the memory
+ */
+void vmm_environment(void)
+{
+	setenv("MALLOC_PERTURB_", "90", 1);
+	setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+}
+
 /* @dir is where the pipes are. Nobody frees it: the program is replaced */
 char **vmm_arguments(const struct vm *vm, const char *dir)
 {
@@ -65,6 +75,11 @@ char **vmm_arguments(const struct vm *vm, const char *dir)
 		add(argv, &count, "-device vfio-pci,id=disk1,bus=root1,"
 		    "iommufd=iommufd0,host=%s", vm->more_bdf);
 	}
+	/*
+	 * An emulated device beside the disk: it has interrupts of its own, and
+	 * a queue that the VMM keeps a view of the guest's memory for
+	 */
+	add(argv, &count, "-device virtio-rng-pci,bus=pcie.0");
 	add(argv, &count, "-kernel " KERNEL " -initrd " INITRD " -append");
 	if (asprintf(&argv[count], APPEND "%s -- serve", mode->append) < 0)
 		abort();
