@@ -72,6 +72,15 @@ void amd_iommu_accel_commands_end(AMDVIState *s)
 {
 }
 
+void amd_iommu_accel_no_command(AMDVIState *s)
+{
+}
+
+bool amd_iommu_accel_stopped(AMDVIState *s)
+{
+    return false;
+}
+
 void amd_iommu_accel_reset(AMDVIState *s)
 {
 }

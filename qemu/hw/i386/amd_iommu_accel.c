@@ -308,6 +308,7 @@ void amd_iommu_accel_reset(AMDVIState *s)
         return;
     }
     a->devtab_half = 0;
+    a->stopped = false;
     a->batch.num = 0;
     amd_accel_watch_off(a);
     if (a->vf) {

@@ -101,6 +101,15 @@ bool amd_iommu_accel_has_rings(AMDVIState *s);
 bool amd_iommu_accel_command(AMDVIState *s, const uint64_t cmd[2]);
 void amd_iommu_accel_commands_end(AMDVIState *s);
 
+/* There is no memory where the next command should be */
+void amd_iommu_accel_no_command(AMDVIState *s);
+
+/*
+ * The guest has written its control register. Is the command buffer off, all
+ * the same, because of an error?
+ */
+bool amd_iommu_accel_stopped(AMDVIState *s);
+
 /*
  * Reset: rings first, with all that the guest has set up. Devices do DMA until
  * they are reset themselves, so they keep their tables until the very end.

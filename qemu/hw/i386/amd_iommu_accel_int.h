@@ -116,6 +116,7 @@ typedef struct AMDAccelBatch {
  * @vf_ptr: a page of addresses, for as long as there is this IOMMU
  * @vf_mr: what is at @vf_ptr, for as long as there is this IOMMU
  * @control: bits of the guest's control register that hardware has
+ * @stopped: the command buffer, by an error, until the guest disables it
  * @devtab_half: halves of the base of the device table that wait for the other
  * @efr: of the host, from the first device. 0: there has not been one
  */
@@ -138,6 +139,7 @@ struct AMDIOMMUAccel {
     QEMUTimer *fault_timer;
     AMDAccelWatch watch;
     AMDAccelBatch batch;
+    bool stopped;
     uint8_t devtab_half;
     uint64_t efr;
     unsigned reports;

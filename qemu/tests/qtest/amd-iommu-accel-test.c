@@ -281,10 +281,64 @@ static void test_migration(void)
     qtest_quit(qts);
 }
 
+/* An illegal command, or none, stops the buffer; it does not go on by itself */
+static void test_illegal(void)
+{
+    static const uint64_t bad[][2] = {
+        { 0, 0xf0ULL << 56 }, { 0xf0ULL << 56, 0 },
+        { 1ULL << 60 | 1ULL << 52 | STORE | 1, 0x5678 },
+    };
+    QTestState *qts = qtest_init(ACCEL);
+    uint64_t log = 0;
+    unsigned i;
+
+    set(qts, AMDVI_MMIO_EVENT_BASE, LOG | LEN_256);
+    set(qts, AMDVI_MMIO_COMMAND_BASE, CMDBUF | LEN_256);
+    for (i = 0; i < ARRAY_SIZE(bad); i++) {
+        set(qts, AMDVI_MMIO_COMMAND_HEAD, 0);
+        set(qts, AMDVI_MMIO_COMMAND_TAIL, 0);
+        set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);
+        wait_cmd(qts, 0, 0x1234);
+        g_assert_cmphex(qtest_readq(qts, STORE), ==, 0x1234);
+        qtest_writeq(qts, CMDBUF + 16, bad[i][0]);
+        qtest_writeq(qts, CMDBUF + 24, bad[i][1]);
+        wait_cmd(qts, 2, 0x9abc);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==,
+                        AMDVI_MMIO_STATUS_EVT_RUN);
+        g_assert_cmphex(qtest_readq(qts, STORE), ==, 0x1234);
+        g_assert_cmphex(qtest_readq(qts, LOG + log), ==, 5ULL << 60);
+        g_assert_cmphex(qtest_readq(qts, LOG + log + 8), ==, CMDBUF + 16);
+        log += 16;
+        /* Neither by another bit, nor by the tail */
+        set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON | 1 << 4);
+        wait_cmd(qts, 3, 0xdef0);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_EVENT_TAIL), ==, log);
+        /* The guest repairs it */
+        qtest_writeq(qts, CMDBUF + 16, 3ULL << 60);
+        qtest_writeq(qts, CMDBUF + 24, 0);
+        set(qts, AMDVI_MMIO_CONTROL, ON | EVT_ON);
+        set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);
+        g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 64);
+        g_assert_cmphex(qtest_readq(qts, STORE), ==, 0xdef0);
+    }
+    /* No memory there */
+    set(qts, AMDVI_MMIO_COMMAND_BASE, 0xc0000000 | LEN_256);
+    set(qts, AMDVI_MMIO_COMMAND_TAIL, 16);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 0);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==,
+                    AMDVI_MMIO_STATUS_EVT_RUN);
+    g_assert_cmphex(qtest_readq(qts, LOG + log), ==, 6ULL << 60);
+    g_assert_cmphex(qtest_readq(qts, LOG + log + 8), ==, 0xc0000000);
+    qtest_quit(qts);
+}
+
 /* Rings without base. Of any amd-iommu: QEMU must not hang, nor divide by 0 */
 static void test_no_base(const void *options)
 {
     QTestState *qts = qtest_init(options);
+    bool accel = strstr(options, "accel=on");
 
     set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);
     set(qts, AMDVI_MMIO_COMMAND_TAIL, 0x40);
@@ -293,7 +347,7 @@ static void test_no_base(const void *options)
     qtest_writeq(qts, CMDBUF, 15ULL << 60);
     set(qts, AMDVI_MMIO_COMMAND_BASE, CMDBUF | LEN_256);
     set(qts, AMDVI_MMIO_COMMAND_TAIL, 16);
-    g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
+    g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, accel ? 0 : 16);
     qtest_quit(qts);
 }
 
@@ -311,6 +365,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-iommu-accel/no-device", test_no_device);
     qtest_add_func("/amd-iommu-accel/interrupts", test_interrupts);
     qtest_add_func("/amd-iommu-accel/migration", test_migration);
+    qtest_add_func("/amd-iommu-accel/illegal", test_illegal);
     qtest_add_data_func("/amd-iommu-accel/no-base/accel", ACCEL, test_no_base);
     qtest_add_data_func("/amd-iommu-accel/no-base/stock",
                         Q35 "-device amd-iommu", test_no_base);

@@ -392,7 +392,6 @@ bool iommufd_backend_invalidate_cache(IOMMUFDBackend *be, uint32_t id,
         if (host.fail[AMD_IOCTL_HWPT_INVALIDATE] &&
             host.num_inv == host.fail_inval_at) {
             *entry_num = i;
-            host.fail_inval_at = UINT_MAX;
             return refuse(host.fail[AMD_IOCTL_HWPT_INVALIDATE], errp);
         }
         memcpy(host.inv[host.num_inv++], &cmd[i * 2], 16);
@@ -468,7 +467,8 @@ void amdvi_handle_control_write(AMDVIState *s)
     uint64_t control = ldq_le_p(&s->mmior[AMDVI_MMIO_CONTROL]);
 
     s->enabled = control & 1;
-    s->cmdbuf_enabled = s->enabled && (control & 0x1000);
+    s->cmdbuf_enabled = !amd_iommu_accel_stopped(s) &&
+                        s->enabled && (control & 0x1000);
     s->evtlog_enabled = s->enabled && (control & 0x4);
     emulated_runs += s->cmdbuf_enabled && !amd_iommu_accel_has_rings(s);
 }

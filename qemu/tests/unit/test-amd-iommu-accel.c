@@ -832,7 +832,33 @@ static void command(uint64_t low, uint64_t high, bool taken)
     const uint64_t cmd[2] = { low, high };
 
     g_assert(amd_iommu_accel_command(&state, cmd) == taken);
-    state.cmdbuf_head += 16;
+    /* As amd_iommu.c does */
+    if (state.cmdbuf_enabled) {
+        state.cmdbuf_head += 16;
+        amd_accel_set_reg(a, AMDVI_MMIO_COMMAND_HEAD, state.cmdbuf_head);
+    }
+}
+
+static void is_stopped_at(uint64_t head, unsigned code, uint64_t event)
+{
+    g_assert_false(state.cmdbuf_enabled);
+    g_assert_cmphex(state.cmdbuf_head, ==, head);
+    g_assert_cmphex(amd_accel_reg(a, AMDVI_MMIO_COMMAND_HEAD), ==, head);
+    g_assert_cmphex(amd_accel_reg(a, AMDVI_MMIO_STATUS) &
+                    AMDVI_MMIO_STATUS_CMDBUF_RUN, ==, 0);
+    g_assert_cmphex(guest_log[guest_log_len - 1][0], ==,
+                    (uint64_t)code << 60);
+    g_assert_cmphex(guest_log[guest_log_len - 1][1], ==, event);
+}
+
+/* Another value of the register alone does not make it run */
+static void restart(void)
+{
+    w64(AMDVI_MMIO_CONTROL, CMD_EN | EVT_EN | IOMMU_EN);
+    g_assert_false(state.cmdbuf_enabled);
+    w64(AMDVI_MMIO_CONTROL, EVT_EN | IOMMU_EN);
+    w64(AMDVI_MMIO_CONTROL, CMD_EN | EVT_EN | IOMMU_EN);
+    g_assert_true(state.cmdbuf_enabled);
 }
 
 #define INV_PAGES(n)    (3ULL << 60 | (uint64_t)(n) << 32)
@@ -882,39 +908,124 @@ static void test_trapped_usual(void)
     finish();
 }
 
+/* What the host calls illegal: those before it are done, and no other one */
 static void test_trapped_illegal(void)
+{
+    static const int errors[] = { EINVAL, EOPNOTSUPP };
+    unsigned i, n;
+
+    for (n = 0; n < ARRAY_SIZE(errors); n++) {
+        trapped_on();
+        host.fail[AMD_IOCTL_HWPT_INVALIDATE] = errors[n];
+        host.fail_inval_at = 2;
+        for (i = 0; i < 5; i++) {
+            command(INV_PAGES(i), 0, true);
+        }
+        command(WAIT, 1, true);
+        g_assert_cmpuint(host.num_inv, ==, 2);
+        g_assert_cmpuint(guest_log_len, ==, 1);
+        is_stopped_at(0x20, AMD_IOMMU_EVT_ILLEGAL_CMD, CMD_GPA + 0x20);
+        /* The guest does as it should, and goes on from there */
+        host.fail[AMD_IOCTL_HWPT_INVALIDATE] = 0;
+        restart();
+        g_assert_cmphex(state.cmdbuf_head, ==, 0x20);
+        finish();
+    }
+}
+
+/* What QEMU itself does: an opcode that is none, reserved bits */
+static void test_trapped_reserved(void)
+{
+    static const uint64_t bad[][2] = {
+        { 0, 0 }, { 9ULL << 60, 0 }, { 15ULL << 60, 0 },
+        { WAIT | 1ULL << 52, 0 }, { WAIT | 1ULL << 59, 0 },
+        { INV_DEVTAB(0) | 1 << 16, 0 }, { INV_DEVTAB(0), 1 },
+        { INV_PAGES(1) | 1 << 20, 0 }, { INV_PAGES(1) | 1ULL << 48, 0 },
+        { INV_PAGES(1), 1 << 3 }, { INV_PAGES(1), 1 << 11 },
+        { 4ULL << 60, 1 << 1 }, { 4ULL << 60, 1 << 3 },
+        { 4ULL << 60, 1 << 6 }, { 4ULL << 60, 1 << 11 },
+        { 5ULL << 60 | 1 << 16, 0 }, { 5ULL << 60, 1 },
+        { INV_ALL | 1, 0 }, { INV_ALL, 1 },
+    };
+    unsigned i, n;
+
+    /* And the same while there is no device and no host to ask */
+    for (n = 0; n < 2; n++) {
+        for (i = 0; i < ARRAY_SIZE(bad); i++) {
+            trapped_on();
+            command(INV_PAGES(7), 0, true);
+            if (n) {
+                command(WAIT, 0, false);
+                unplug(0);
+            }
+            command(bad[i][0], bad[i][1], true);
+            g_assert_cmpuint(host.num_inv, ==, 1);
+            g_assert_cmpuint(guest_log_len, ==, 1);
+            is_stopped_at(state.cmdbuf_head, AMD_IOMMU_EVT_ILLEGAL_CMD,
+                          CMD_GPA + (n ? 0x20 : 0x10));
+            restart();
+            finish();
+        }
+    }
+    trapped_on();
+    command(INV_PAGES(7), 0, true);
+    amd_iommu_accel_no_command(&state);
+    g_assert_cmpuint(host.num_inv, ==, 1);
+    is_stopped_at(0x10, AMD_IOMMU_EVT_CMD_HW, CMD_GPA + 0x10);
+    finish();
+}
+
+/*
+ * Nothing of a batch is lost: the guest finds the first command that was not
+ * done at the head, and the host gets all of them when it is back
+ */
+static void test_trapped_host_gone(void)
+{
+    unsigned i, n;
+
+    for (n = 0; n < 3; n++) {
+        trapped_on();
+        host.fail[AMD_IOCTL_HWPT_INVALIDATE] = EIO;
+        host.fail_inval_at = 2;
+        for (i = 0; i < 5; i++) {
+            command(INV_PAGES(i), 0, true);
+        }
+        /* No completion: nothing is. Nor an entry that is looked at */
+        if (n == 0) {
+            command(WAIT, 1, true);
+        } else if (n == 1) {
+            command(INV_DEVTAB(DEVFN(0)), 0, true);
+        } else {
+            amd_iommu_accel_commands_end(&state);
+        }
+        g_assert_cmpuint(host.num_inv, ==, 2);
+        g_assert_cmpuint(guest_log_len, ==, 1);
+        is_stopped_at(0x20, AMD_IOMMU_EVT_CMD_HW, CMD_GPA + 0x20);
+        host.fail[AMD_IOCTL_HWPT_INVALIDATE] = 0;
+        restart();
+        for (i = state.cmdbuf_head / 16; i < 5; i++) {
+            command(INV_PAGES(i), 0, true);
+        }
+        command(WAIT, 1, false);
+        g_assert_cmpuint(host.num_inv, ==, 5);
+        for (i = 0; i < 5; i++) {
+            g_assert_cmphex(host.inv[i][0], ==, INV_PAGES(i));
+        }
+        finish();
+    }
+}
+
+/* A full batch goes before the guest has posted the next command */
+static void test_trapped_full_batch(void)
 {
     unsigned i;
 
     trapped_on();
-    host.fail[AMD_IOCTL_HWPT_INVALIDATE] = EINVAL;
-    host.fail_inval_at = 2;
-    for (i = 0; i < 5; i++) {
+    host.fail[AMD_IOCTL_HWPT_INVALIDATE] = EIO;
+    for (i = 0; i < AMD_ACCEL_BATCH; i++) {
         command(INV_PAGES(i), 0, true);
     }
-    command(WAIT, 1, false);
-    /* The one that it is about, and no other */
-    g_assert_cmpuint(host.num_inv, ==, 4);
-    g_assert_cmpuint(guest_log_len, ==, 1);
-    g_assert_cmphex(guest_log[0][0] >> 60, ==, AMD_IOMMU_EVT_ILLEGAL_CMD);
-    g_assert_cmphex(guest_log[0][1], ==, CMD_GPA + 0x20);
-    command(INV_DEVTAB(0) | 1 << 20, 0, true);
-    g_assert_cmpuint(guest_log_len, ==, 2);
-    finish();
-}
-
-static void test_trapped_host_gone(void)
-{
-    trapped_on();
-    host.fail[AMD_IOCTL_HWPT_INVALIDATE] = EIO;
-    host.fail_inval_at = 0;
-    command(INV_PAGES(1), 0, true);
-    command(INV_PAGES(2), 0, true);
-    /* No completion: nothing is */
-    command(WAIT, 1, true);
-    g_assert_false(state.cmdbuf_enabled);
-    g_assert_cmphex(guest_log[0][0] >> 60, ==, AMD_IOMMU_EVT_CMD_HW);
-    g_assert_cmpuint(guest_log_len, ==, 1);
+    is_stopped_at(0, AMD_IOMMU_EVT_CMD_HW, CMD_GPA);
     finish();
 }
 
@@ -1108,7 +1219,9 @@ static const struct {
     { "plug/mixed", test_plug_mixed },
     { "trapped/usual", test_trapped_usual },
     { "trapped/illegal", test_trapped_illegal },
+    { "trapped/reserved", test_trapped_reserved },
     { "trapped/host-gone", test_trapped_host_gone },
+    { "trapped/full-batch", test_trapped_full_batch },
     { "trapped/bad-dte", test_trapped_bad_dte },
     { "trapped/auto", test_trapped_auto },
     { "trapped/interrupts", test_trapped_interrupts },
