@@ -29,7 +29,12 @@
  *                                IOMMU_TEST_QUEUE_xx + index
  * @IOMMU_TEST_VIOMMU_CMD_ENABLE: Read/write, the same for the queues enabled.
  *                                ENOENT if one of them is not allocated
- * @IOMMU_TEST_VIOMMU_CMD_SUM: Read/write, a write adds the value, slowly
+ * @IOMMU_TEST_VIOMMU_CMD_SUM: Read/write, a write adds the value, slowly. So do
+ *                             a queue and a vDEVICE when they come and when
+ *                             they go, with IOMMU_TEST_SUM_QUEUE and
+ *                             IOMMU_TEST_SUM_VDEV. It reads as
+ *                             IOMMU_TEST_SUM_BUSY in the middle of that, which
+ *                             the lock of the vIOMMU has to hide
  * @IOMMU_TEST_VIOMMU_CMD_RESET: Write-only, only 0 can be written. Clears
  *                               scratch, generation, sum and enable
  * @IOMMU_TEST_VIOMMU_CMD_DOORBELL: Write-only. The hardware fetches a word of a
@@ -67,6 +72,10 @@ enum iommu_viommu_selftest_command {
 #define IOMMU_TEST_VIOMMU_VERSION 0x0123456789abcdefULL
 #define IOMMU_TEST_SCRATCH_MASK 0xfff00ff000f0f0f1ULL
 #define IOMMU_TEST_TRIGGER_MASK 0xffULL
+
+#define IOMMU_TEST_SUM_QUEUE (1ULL << 32)
+#define IOMMU_TEST_SUM_VDEV (1ULL << 48)
+#define IOMMU_TEST_SUM_BUSY 0xffffffffffffffffULL
 
 /* Positions of the queues in bit maps, plus the index */
 #define IOMMU_TEST_QUEUE_PHYS 0

@@ -9,6 +9,7 @@
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
+#include <linux/mm.h>
 #include <linux/sizes.h>
 
 #include "io_pagetable.h"
@@ -43,13 +44,38 @@ mock_viommu_commands[MOCK_VIOMMU_NUM_COMMANDS] = {
 	MOCK_COMMAND(FAIL, FAIL, MOCK_RW, U64_MAX),
 };
 
-/* The core promises this lock. Say so even on a kernel without lockdep. */
+/*
+ * The core promises this lock. Without lockdep this only sees that somebody has
+ * it; that it is the caller shows in the sum.
+ */
 static struct mock_viommu_hw *
 mock_viommu_locked_hw(struct iommufd_viommu *viommu)
 {
 	WARN_ON_ONCE(!mutex_is_locked(&viommu->lock));
-	lockdep_assert_held(&viommu->lock);
+	iommufd_viommu_lockdep_assert_held(viommu);
 	return mock_viommu_to_hw(viommu);
+}
+
+/*
+ * Give others the time to get in between, as a slow access to the hardware
+ * does. Whoever holds the lock of the vIOMMU meanwhile is alone.
+ */
+static void mock_viommu_slow_access(void)
+{
+	usleep_range(10, 20);
+}
+
+/*
+ * What changes the hardware ends up here. A missing lock shows as an update
+ * that is lost, or as a value that is neither the old nor the new one.
+ */
+static void mock_viommu_add_sum(struct mock_viommu_hw *hw, u64 val64)
+{
+	u64 sum = READ_ONCE(hw->sum);
+
+	WRITE_ONCE(hw->sum, IOMMU_TEST_SUM_BUSY);
+	mock_viommu_slow_access();
+	WRITE_ONCE(hw->sum, sum + val64);
 }
 
 int mock_viommu_get_command(struct iommufd_viommu *viommu, u16 index,
@@ -74,7 +100,7 @@ int mock_viommu_get_command(struct iommufd_viommu *viommu, u16 index,
 		*val64 = hw->enabled;
 		return 0;
 	case IOMMU_TEST_VIOMMU_CMD_SUM:
-		*val64 = hw->sum;
+		*val64 = READ_ONCE(hw->sum);
 		return 0;
 	case IOMMU_TEST_VIOMMU_CMD_DATA:
 		*val64 = hw->data;
@@ -99,18 +125,6 @@ int mock_viommu_get_command(struct iommufd_viommu *viommu, u16 index,
 }
 
 /*
- * A missing lock shows as a lost update: read, let others run, write. This is
- * what a read-modify-write of a slow device register amounts to.
- */
-static void mock_viommu_add_sum(struct mock_viommu_hw *hw, u64 val64)
-{
-	u64 sum = READ_ONCE(hw->sum);
-
-	usleep_range(10, 20);
-	WRITE_ONCE(hw->sum, sum + val64);
-}
-
-/*
  * Fetch one word of a queue as hardware does: by guest physical address, at the
  * time of the access. Taking domains_rwsem for write keeps the memory mapped
  * while it is read, which a real IOMMU does by its own means.
@@ -119,14 +133,18 @@ static bool mock_viommu_fetch(struct iommufd_viommu *viommu, u64 iova,
 			      u64 *word)
 {
 	struct io_pagetable *iopt = &viommu->hwpt->ioas->iopt;
+	bool fetched = false;
 	phys_addr_t pa;
 
 	down_write(&iopt->domains_rwsem);
 	pa = iommu_iova_to_phys(viommu->hwpt->common.domain, iova);
-	if (pa)
+	/* A DMABUF may have mapped a BAR, which has no kernel address */
+	if (pa && page_is_ram(PHYS_PFN(pa))) {
 		*word = READ_ONCE(*(u64 *)phys_to_virt(pa));
+		fetched = true;
+	}
 	up_write(&iopt->domains_rwsem);
-	return pa;
+	return fetched;
 }
 
 static int mock_viommu_doorbell(struct iommufd_viommu *viommu, u64 val64)
@@ -166,9 +184,11 @@ int mock_viommu_set_command(struct iommufd_viommu *viommu, u16 index, u64 val64)
 		hw->generation += val64;
 		return 0;
 	case IOMMU_TEST_VIOMMU_CMD_ENABLE:
-		if (val64 & ~hw->queues)
+		if (val64 & ~READ_ONCE(hw->queues))
 			return -ENOENT;
-		hw->enabled = val64;
+		/* The queue must not go between the check and the write */
+		mock_viommu_slow_access();
+		WRITE_ONCE(hw->enabled, val64);
 		return 0;
 	case IOMMU_TEST_VIOMMU_CMD_SUM:
 		mock_viommu_add_sum(hw, val64);
@@ -191,19 +211,28 @@ int mock_viommu_set_command(struct iommufd_viommu *viommu, u16 index, u64 val64)
 
 static void mock_viommu_vdevice_destroy(struct iommufd_vdevice *vdev)
 {
-	mock_viommu_locked_hw(vdev->viommu)->num_vdevs--;
+	struct mock_viommu_hw *hw = mock_viommu_locked_hw(vdev->viommu);
+
+	mock_viommu_add_sum(hw, IOMMU_TEST_SUM_VDEV);
+	hw->num_vdevs--;
 }
 
 int mock_viommu_vdevice_init(struct iommufd_vdevice *vdev)
 {
-	mock_viommu_locked_hw(vdev->viommu)->num_vdevs++;
+	struct mock_viommu_hw *hw = mock_viommu_locked_hw(vdev->viommu);
+
+	mock_viommu_add_sum(hw, IOMMU_TEST_SUM_VDEV);
+	hw->num_vdevs++;
 	vdev->destroy = mock_viommu_vdevice_destroy;
 	return 0;
 }
 
 void mock_viommu_queue_add(struct iommufd_viommu *viommu, unsigned int bit)
 {
-	mock_viommu_locked_hw(viommu)->queues |= BIT_ULL(bit);
+	struct mock_viommu_hw *hw = mock_viommu_locked_hw(viommu);
+
+	mock_viommu_add_sum(hw, IOMMU_TEST_SUM_QUEUE);
+	hw->queues |= BIT_ULL(bit);
 }
 
 /* A queue that is gone is not enabled any more, whoever allocates it next */
@@ -211,6 +240,7 @@ void mock_viommu_queue_del(struct iommufd_viommu *viommu, unsigned int bit)
 {
 	struct mock_viommu_hw *hw = mock_viommu_locked_hw(viommu);
 
+	mock_viommu_add_sum(hw, IOMMU_TEST_SUM_QUEUE);
 	hw->enabled &= ~BIT_ULL(bit);
 	hw->queues &= ~BIT_ULL(bit);
 }

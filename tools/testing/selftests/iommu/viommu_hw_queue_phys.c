@@ -3,6 +3,8 @@
  * IOMMU_HW_QUEUE_ALLOC for queues that the hardware reads by host physical
  * address: contiguous, pinned, in order. viommu_hw_queue.c has the other kind.
  */
+#include <pthread.h>
+
 #include "viommu_utils.h"
 
 #define PHYS IOMMU_HW_QUEUE_TYPE_SELFTEST
@@ -203,6 +205,77 @@ TEST_F(phys_queue, id_cannot_be_reported)
 	munmap(cmd, PAGE_SIZE);
 	/* Unpinned again */
 	test_ioctl_ioas_unmap_id(self->ioas_id, BASE, VIOMMU_RAM_SIZE);
+}
+
+/* One after the other, while both ends are in motion */
+
+#define FAILED_QUEUES 5000
+
+struct failing_queue {
+	int fd;
+	void *cmd;
+	bool stop;
+	int wrong;
+};
+
+/* Queue 0 comes and goes, and is never one that user space has the ID of */
+static void *fail_queue_thread(void *arg)
+{
+	struct failing_queue *queue = arg;
+	int i;
+
+	for (i = 0; i < FAILED_QUEUES; i++)
+		if (!ioctl(queue->fd, IOMMU_HW_QUEUE_ALLOC, queue->cmd) ||
+		    errno != EFAULT)
+			queue->wrong++;
+	__atomic_store_n(&queue->stop, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * Queue 1 depends on queue 0. If it could depend on one that is then given up,
+ * that would be freed under it.
+ */
+TEST_F(phys_queue, not_after_a_queue_that_is_given_up)
+{
+	const struct iommu_hw_queue_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = self->viommu_id,
+		.type = PHYS,
+		.nesting_parent_iova = BASE,
+		.length = PAGE_SIZE,
+	};
+	struct failing_queue first = {
+		.fd = self->fd,
+		.cmd = viommu_read_only(&cmd, sizeof(cmd)),
+	};
+	unsigned long tries = 0, got = 0, other_errors = 0;
+	pthread_t thread;
+	long before;
+	__u32 id;
+
+	ASSERT_NE(NULL, first.cmd);
+	viommu_rearm_warnings();
+	before = viommu_complaints();
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fail_queue_thread, &first));
+	while (!__atomic_load_n(&first.stop, __ATOMIC_ACQUIRE)) {
+		tries++;
+		if (!_test_cmd_hw_queue_alloc(self->fd, self->viommu_id, PHYS,
+					      1, BASE, PAGE_SIZE, &id))
+			got++;
+		else if (errno != EIO)
+			other_errors++;
+	}
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, first.wrong);
+	EXPECT_LT(FAILED_QUEUES / 10, tries);
+	EXPECT_EQ(0, got);
+	/* The driver does not even get to see a queue that is given up */
+	EXPECT_EQ(0, other_errors);
+	EXPECT_EQ(before, viommu_complaints());
+	test_viommu_reads(0, self->viommu_id, QUEUES);
+	test_ioctl_ioas_unmap_id(self->ioas_id, BASE, VIOMMU_RAM_SIZE);
+	test_ioctl_destroy(self->viommu_id);
 }
 
 TEST_HARNESS_MAIN

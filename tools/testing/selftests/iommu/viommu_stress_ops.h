@@ -11,6 +11,7 @@
 #define __SELFTEST_IOMMU_VIOMMU_STRESS_OPS
 
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "viommu_utils.h"
 
@@ -18,6 +19,8 @@
 /* Behind the RAM that is always mapped */
 #define RING_IOVA (VIOMMU_RAM_IOVA + VIOMMU_RAM_SIZE)
 #define IN_DATA 0xbeef
+/* In the page of a vIOMMU whose allocation fails: nobody may ever see it */
+#define UNFINISHED 0xdead
 /* An operation that found nothing to work on; not counted */
 #define NOTHING 1
 
@@ -373,25 +376,185 @@ static int op_veventq_destroy(__u64 *rnd)
 	return destroy_slot(&world.veventq[i]);
 }
 
+/* NULL and *rc, or the region of a vIOMMU that is there */
+static char *map_region(__u64 *rnd, int *rc)
+{
+	__u64 offset = world.mmap_offset[draw(rnd, NUM_VIOMMUS)];
+	char *page;
+
+	*rc = NOTHING;
+	if (!offset)
+		return NULL;
+	page = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    world.fd, offset);
+	if (page == MAP_FAILED) {
+		*rc = -errno;
+		return NULL;
+	}
+	/* The page of a vIOMMU that is gone would be somebody else's memory */
+	*rc = 0;
+	if (__atomic_load_n((__u32 *)page, __ATOMIC_RELAXED) != IN_DATA)
+		*rc = -EBADMSG;
+	return page;
+}
+
 /* In two halves, for the reference that each of them holds */
 static int op_mmap(__u64 *rnd)
 {
-	__u64 offset = world.mmap_offset[draw(rnd, NUM_VIOMMUS)];
-	int rc = 0;
-	char *page;
+	int rc;
+	char *page = map_region(rnd, &rc);
 
-	if (!offset)
-		return NOTHING;
-	page = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    world.fd, offset);
-	if (page == MAP_FAILED)
-		return -errno;
-	/* The page of a vIOMMU that is gone would be somebody else's memory */
-	if (__atomic_load_n((__u32 *)page, __ATOMIC_RELAXED) != IN_DATA)
-		rc = -EBADMSG;
+	if (!page)
+		return rc;
 	if (munmap(page + PAGE_SIZE, PAGE_SIZE) || munmap(page, PAGE_SIZE))
 		return -errno;
 	return rc;
+}
+
+static int op_mremap(__u64 *rnd)
+{
+	char *page, *room, *moved;
+	int rc;
+
+	page = map_region(rnd, &rc);
+	if (!page)
+		return rc;
+	room = mmap(NULL, 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	if (room == MAP_FAILED)
+		return -errno;
+	moved = mremap(page, 2 * PAGE_SIZE, 2 * PAGE_SIZE,
+		       MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	if (moved == MAP_FAILED || munmap(moved, 2 * PAGE_SIZE))
+		return -errno;
+	return rc;
+}
+
+/* The child has the mapping too, and everything else of the process */
+static int op_fork(__u64 *rnd)
+{
+	char *page;
+	int rc, status;
+	pid_t pid;
+
+	page = map_region(rnd, &rc);
+	if (!page)
+		return rc;
+	pid = fork();
+	if (!pid)
+		_exit(__atomic_load_n((__u32 *)page, __ATOMIC_RELAXED) !=
+		      IN_DATA);
+	if (munmap(page, 2 * PAGE_SIZE))
+		return -errno;
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return status ? -EBADMSG : rc;
+}
+
+/*
+ * Allocations that fail at the end, where the kernel has an object and cannot
+ * say so. The error that each of them must have is success here.
+ */
+static int must_fault(const void *cmd, size_t size, unsigned long nr)
+{
+	void *page = viommu_read_only(cmd, size);
+	int rc = -EBADMSG;
+
+	if (!page)
+		return -errno;
+	if (ioctl(world.fd, nr, page))
+		rc = errno == EFAULT ? 0 : -errno;
+	munmap(page, PAGE_SIZE);
+	return rc;
+}
+
+static int viommu_fault(const void *data)
+{
+	const struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = IOMMU_VIOMMU_TYPE_SELFTEST_IOVA,
+		.dev_id = world.objs.device_id,
+		.hwpt_id = world.objs.hwpt_id,
+		.data_len = sizeof(struct iommu_viommu_selftest),
+		.data_uptr = (uintptr_t)data,
+	};
+
+	return must_fault(&cmd, sizeof(cmd), IOMMU_VIOMMU_ALLOC);
+}
+
+/* By the core, which has no place for the ID */
+static int op_viommu_id_fault(__u64 *rnd)
+{
+	struct iommu_viommu_selftest data = { .in_data = UNFINISHED };
+
+	return viommu_fault(&data);
+}
+
+/* By the driver, which has no place for the offset of the region */
+static int op_viommu_data_fault(__u64 *rnd)
+{
+	const struct iommu_viommu_selftest data = { .in_data = UNFINISHED };
+	void *page = viommu_read_only(&data, sizeof(data));
+	int rc;
+
+	if (!page)
+		return -errno;
+	rc = viommu_fault(page);
+	munmap(page, PAGE_SIZE);
+	return rc;
+}
+
+static int op_queue_fault(__u64 *rnd)
+{
+	const struct queue_kind *kind = &queue_kinds[draw(rnd, NUM_QUEUES)];
+	const struct iommu_hw_queue_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = world.viommu[kind->viommu],
+		.type = kind->type,
+		.index = kind->index,
+		.nesting_parent_iova = RING_IOVA,
+		.length = PAGE_SIZE,
+	};
+
+	if (!cmd.viommu_id)
+		return NOTHING;
+	return must_fault(&cmd, sizeof(cmd), IOMMU_HW_QUEUE_ALLOC);
+}
+
+static int op_vdevice_fault(__u64 *rnd)
+{
+	unsigned int i = draw(rnd, NUM_DEVICES);
+	const struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = world.viommu[i],
+		.dev_id = world.device[i],
+		.virt_id = virt_id(i),
+	};
+
+	if (!cmd.viommu_id || !cmd.dev_id)
+		return NOTHING;
+	return must_fault(&cmd, sizeof(cmd), IOMMU_VDEVICE_ALLOC);
+}
+
+static int op_veventq_fault(__u64 *rnd)
+{
+	const struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = world.viommu[draw(rnd, 2)],
+		.type = IOMMU_VEVENTQ_TYPE_SELFTEST,
+		.veventq_depth = 4,
+	};
+
+	if (!cmd.viommu_id)
+		return NOTHING;
+	return must_fault(&cmd, sizeof(cmd), IOMMU_VEVENTQ_ALLOC);
+}
+
+static int op_fault_fault(__u64 *rnd)
+{
+	const struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+
+	return must_fault(&cmd, sizeof(cmd), IOMMU_FAULT_QUEUE_ALLOC);
 }
 
 static int op_map(__u64 *rnd)
@@ -464,6 +627,17 @@ static const struct op {
 	{ "veventq_destroy", op_veventq_destroy, 2, { ENOENT, EBUSY } },
 	/* ENXIO: there is no vIOMMU with this offset */
 	{ "mmap", op_mmap, 8, { ENXIO } },
+	{ "mremap", op_mremap, 3, { ENXIO } },
+	{ "fork", op_fork, 1, { ENXIO } },
+	/* These succeed if the ioctl fails with EFAULT */
+	{ "viommu_id_fault", op_viommu_id_fault, 3, {} },
+	{ "viommu_data_fault", op_viommu_data_fault, 3, {} },
+	/* The others: as for those that succeed */
+	{ "queue_fault", op_queue_fault, 6,
+	  { ENOENT, EEXIST, EIO, EOPNOTSUPP } },
+	{ "vdevice_fault", op_vdevice_fault, 3, { ENOENT, EEXIST } },
+	{ "veventq_fault", op_veventq_fault, 2, { ENOENT, EEXIST } },
+	{ "fault_fault", op_fault_fault, 1, {} },
 	{ "map", op_map, 5, { EEXIST } },
 	/* EBUSY: a queue has the memory pinned, or another thread unmaps it */
 	{ "unmap", op_unmap, 4, { ENOENT, EBUSY } },
