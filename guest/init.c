@@ -193,6 +193,9 @@ int main(int argc, char **argv)
 	use_console();
 	setenv("PATH", "/bin:/tests", 1);
 	setenv("HOME", "/tmp", 1);
+	/* What a test program may do here, and not on somebody's machine */
+	setenv("VIOMMU_MONITOR", "/dev/ttyS2", 1);
+	setenv("VIOMMU_MAY_SLEEP", "1", 1);
 	cmdline = read_file("/proc/cmdline");
 	load_modules(MODULE_LIST, cmdline ? cmdline : "");
 	free(cmdline);

@@ -4,7 +4,8 @@
  *
  * The kernel goes to sleep up to the point where the machine would, which is
  * after the IOMMU was turned off, and wakes up: pm_test of CONFIG_PM_DEBUG.
- * Skips without.
+ * Skips without, and unless the environment variable VIOMMU_MAY_SLEEP is set:
+ * not every machine that runs the selftests is one to put to sleep.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,8 +32,8 @@ FIXTURE_SETUP(suspend)
 {
 	const char *why;
 
-	if (amd_write_file("/sys/power/pm_test", "core"))
-		SKIP(return, "no pm_test, or nothing to suspend to");
+	if (!getenv("VIOMMU_MAY_SLEEP"))
+		SKIP(return, "VIOMMU_MAY_SLEEP is not set");
 	why = amd_hw_open(&self->hw, 0);
 	if (why)
 		SKIP(return, "%s", why);
@@ -41,6 +42,11 @@ FIXTURE_SETUP(suspend)
 	self->tainted = amd_tainted();
 	ASSERT_EQ(0, amd_hw_start(&self->hw, 2 * AMD_RING_MIN));
 	ASSERT_EQ(0, amd_hw_nest(&self->hw));
+	/* Last: teardown undoes it, and runs only if nothing here has failed */
+	if (amd_write_file("/sys/power/pm_test", "core")) {
+		amd_hw_close(&self->hw);
+		SKIP(return, "no pm_test, or nothing to suspend to");
+	}
 }
 
 FIXTURE_TEARDOWN(suspend)
