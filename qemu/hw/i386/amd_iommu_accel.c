@@ -14,6 +14,7 @@
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/vfio/types.h"
+#include "hw/vfio/vfio-device.h"
 #include "amd_iommu_accel_int.h"
 #include "trace.h"
 
@@ -105,12 +106,14 @@ static bool check_device(AMDIOMMUAccel *a, PCIBus *bus, int devfn,
     }
     if (hiod->aliased_bus != bus || hiod->aliased_devfn != devfn) {
         error_setg(errp, "amd-iommu with accel=on cannot have devices behind "
-                   "a bridge to conventional PCI");
+                   "a bridge to conventional PCI: put it behind a "
+                   "pcie-root-port");
         return false;
     }
     if (pci_bus_is_root(bus) && phase_check(PHASE_MACHINE_READY)) {
         error_setg(errp, "amd-iommu with accel=on needs hot-plugged devices "
-                   "behind a root port");
+                   "behind a root port: add a pcie-root-port when QEMU is "
+                   "started");
         return false;
     }
     if (a->viommu_id && (a->iommufd != hiodi->iommufd ||
@@ -175,29 +178,66 @@ bool amd_accel_is_vfio(PCIDevice *pdev)
     return object_dynamic_cast(OBJECT(pdev), TYPE_VFIO_PCI);
 }
 
-/* What is behind a root port is behind the IOMMU, the IVRS says */
+/*
+ * The host has no IOMMU for a mediated device: VFIO tells us of none, and its
+ * DMA would be to guest physical addresses, whatever the guest sets up
+ */
+static bool check_vfio(PCIDevice *pdev, Error **errp)
+{
+    if (vfio_device_is_mdev(vfio_get_vfio_device(OBJECT(pdev)))) {
+        error_setg(errp, "amd-iommu with accel=on cannot have mediated "
+                   "devices");
+        return false;
+    }
+    if (!object_property_get_link(OBJECT(pdev), "iommufd", NULL)) {
+        error_setg(errp, "amd-iommu with accel=on needs vfio-pci with "
+                   "iommufd=");
+        return false;
+    }
+    return true;
+}
+
+/* On a root bus it is beside the IOMMU, or the IVRS says that it is behind it */
+static bool check_emulated(AMDVIState *s, PCIBus *bus, int devfn, Error **errp)
+{
+    if (!pci_bus_is_root(bus)) {
+        error_setg(errp, "amd-iommu with accel=on cannot have an emulated "
+                   "device behind a root port or bridge: put it on the root "
+                   "bus, with bus=pcie.0");
+        return false;
+    }
+    if (PCI_BUILD_BDF(pci_bus_num(bus), devfn) == AMDVI_IOAPIC_SB_DEVID &&
+        x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
+        error_setg(errp, "amd-iommu with accel=on and intremap=on has the "
+                   "IOAPIC at this address: put the device elsewhere, with "
+                   "addr=");
+        return false;
+    }
+    return true;
+}
+
+/*
+ * The PCI core names the requester whose ID a device has. A device that is asked
+ * about is not realized yet; so one that is stands for another one behind it.
+ */
 static bool supports_address_space(PCIBus *bus, void *opaque, int devfn,
                                    Error **errp)
 {
     PCIDevice *pdev = pci_find_device(bus, pci_bus_num(bus), devfn);
 
+    if ((pdev && qdev_is_realized(DEVICE(pdev))) ||
+        (!pci_bus_is_express(bus) && !pci_bus_is_root(bus))) {
+        error_setg(errp, "amd-iommu with accel=on cannot have devices behind a "
+                   "bridge to conventional PCI: put an emulated one on the "
+                   "root bus, with bus=pcie.0, and one of vfio-pci behind a "
+                   "pcie-root-port");
+        return false;
+    }
     if (!pdev || IS_PCI_BRIDGE(pdev)) {
         return true;
     }
-    if (amd_accel_is_vfio(pdev)) {
-        if (object_property_get_link(OBJECT(pdev), "iommufd", NULL)) {
-            return true;
-        }
-        error_setg(errp, "amd-iommu with accel=on needs vfio-pci with "
-                   "iommufd=");
-        return false;
-    }
-    if (pci_bus_is_root(bus)) {
-        return true;
-    }
-    error_setg(errp, "amd-iommu with accel=on cannot have an emulated device "
-               "behind a root port or bridge");
-    return false;
+    return amd_accel_is_vfio(pdev) ? check_vfio(pdev, errp) :
+                                     check_emulated(opaque, bus, devfn, errp);
 }
 
 bool amd_iommu_accel_covers(PCIBus *bus, PCIDevice *dev)
@@ -242,15 +282,18 @@ bool amd_iommu_accel_passes_msi(AMDVIState *s, uint16_t sid)
 }
 
 /*
- * That of devices is the guest's memory, so that VFIO has it mapped at guest
- * physical addresses whatever the guest does. See amd_iommu_accel_watch.c for
- * why it is not address_space_memory itself.
+ * That of devices of vfio-pci is the guest's memory, mapped at guest physical
+ * addresses whatever the guest does. See amd_iommu_accel_watch.c for why it is
+ * not address_space_memory itself. An emulated device must not get past the
+ * watch: CPUs would not see what it has written.
  */
 static AddressSpace *get_address_space(PCIBus *bus, void *opaque, int devfn)
 {
     AMDVIState *s = opaque;
+    PCIDevice *pdev = pci_find_device(bus, pci_bus_num(bus), devfn);
 
-    return &s->accel->as;
+    return pdev && amd_accel_is_vfio(pdev) ? &s->accel->as :
+                                             &s->accel->emulated_as;
 }
 
 static uint64_t get_viommu_flags(void *opaque)

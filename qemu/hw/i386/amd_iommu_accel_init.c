@@ -22,7 +22,7 @@ static int check_earlier(Object *obj, void *opaque)
         return 0;
     }
     error_setg(opaque, "amd-iommu with accel=on has to be before '%s' on the "
-               "command line", pdev->name);
+               "command line: put it first", pdev->name);
     return 1;
 }
 
@@ -51,9 +51,10 @@ static bool check_config(AMDVIState *s, Error **errp)
         }
         return true;
     }
-    if (s->cfg.host_grade || s->dma_remap || !s->iommu.dma_translation) {
-        error_setg(errp, "accel=on excludes host-grade=on, dma-remap=on and "
-                   "dma-translation=off");
+    if (s->cfg.host_grade || s->dma_remap || !s->iommu.dma_translation ||
+        s->iommu.dt_supported) {
+        error_setg(errp, "accel=on excludes host-grade=on, dma-remap=on, "
+                   "dma-translation=off and device-iotlb=on");
         return false;
     }
     if (c->hw_queues == ON_OFF_AUTO_ON &&
@@ -74,21 +75,28 @@ static void set_capability(AMDVIState *s)
                                             AMDVI_CAPAB_FLAG_IOTLBSUP));
 }
 
-/* What devices of vfio-pci and others read and write */
-static void init_address_space(AMDIOMMUAccel *a)
+/* What emulated devices read and write, and on top of it those of vfio-pci */
+static void init_address_spaces(AMDIOMMUAccel *a)
 {
     AMDVIState *s = a->s;
 
-    memory_region_init(&a->root, OBJECT(s), "amdvi-accel", UINT64_MAX);
+    memory_region_init(&a->emulated_root, OBJECT(s), "amdvi-emulated",
+                       UINT64_MAX);
     memory_region_init_alias(&a->sysmem, OBJECT(s), "amdvi-accel-sysmem",
                              get_system_memory(), 0,
                              memory_region_size(get_system_memory()));
-    memory_region_add_subregion(&a->root, 0, &a->sysmem);
+    memory_region_add_subregion(&a->emulated_root, 0, &a->sysmem);
     /* Messages of devices that do not go through KVM */
     memory_region_init_alias(&a->ir, OBJECT(s), "amdvi-accel-ir", &s->mr_ir, 0,
                              memory_region_size(&s->mr_ir));
-    memory_region_add_subregion_overlap(&a->root, AMDVI_INT_ADDR_FIRST, &a->ir,
-                                        1);
+    memory_region_add_subregion_overlap(&a->emulated_root,
+                                        AMDVI_INT_ADDR_FIRST, &a->ir, 1);
+    address_space_init(&a->emulated_as, &a->emulated_root, "amdvi-emulated");
+
+    memory_region_init(&a->root, OBJECT(s), "amdvi-accel", UINT64_MAX);
+    memory_region_init_alias(&a->emulated, OBJECT(s), "amdvi-accel-emulated",
+                             &a->emulated_root, 0, UINT64_MAX);
+    memory_region_add_subregion(&a->root, 0, &a->emulated);
     address_space_init(&a->as, &a->root, "amdvi-accel");
 }
 
@@ -122,7 +130,7 @@ bool amd_iommu_accel_realize(AMDVIState *s, Error **errp)
     }
     a->poll_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, amd_accel_poll_status, a);
     a->fault_timer = timer_new_ms(QEMU_CLOCK_REALTIME, show_faults, a);
-    init_address_space(a);
+    init_address_spaces(a);
     s->accel = a;
     set_capability(s);
     return true;

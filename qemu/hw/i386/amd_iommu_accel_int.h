@@ -118,6 +118,8 @@ typedef struct AMDAccelBatch {
  * @control: bits of the guest's control register that hardware has
  * @stopped: the command buffer, by an error, until the guest disables it
  * @devtab_half: halves of the base of the device table that wait for the other
+ * @as: of devices of vfio-pci, that of emulated ones and what @watch puts on top
+ * @emulated_as: the guest's memory as its CPUs see it, and interrupt messages
  * @efr: of the host, from the first device. 0: there has not been one
  */
 struct AMDIOMMUAccel {
@@ -146,6 +148,9 @@ struct AMDIOMMUAccel {
     Error *blocker;
     AddressSpace as;
     MemoryRegion root;
+    MemoryRegion emulated;
+    AddressSpace emulated_as;
+    MemoryRegion emulated_root;
     MemoryRegion sysmem;
     MemoryRegion ir;
 };

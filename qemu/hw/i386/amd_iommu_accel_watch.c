@@ -16,7 +16,8 @@
  * Devices of the host must not see any of this: the split of the memory would
  * be an unmap and a map of all of it for VFIO, and DMA and rings would fault in
  * between. Their address space has the memory itself on top at the same place,
- * which makes their view one piece again.
+ * which makes their view one piece again. Emulated devices see what CPUs see, so
+ * that a write of theirs is trapped as well.
  *
  * KVM emulates instructions that write to a ROM device. It cannot do so with
  * CMPXCHG16B, which Linux has used for this since 6.13: such a guest needs a

@@ -64,6 +64,7 @@ static void test_options(void)
         { ",accel=on,dma-remap=on", "accel=on excludes" },
         { ",accel=on,host-grade=on", "accel=on excludes" },
         { ",accel=on,dma-translation=off", "accel=on excludes" },
+        { ",accel=on,device-iotlb=on", "accel=on excludes" },
         { ",accel=on,hw-queues=on,intremap=on", "needs intremap=off" },
         { ",accel=on,hw-queues=maybe", "hw-queues" },
         { ",accel=on -only-migratable", "not migratable" },
@@ -157,10 +158,59 @@ static void test_emulated(void)
                                     "-device amd-iommu,accel=on");
 
     g_assert_nonnull(strstr(err, "cannot have an emulated device"));
+    g_assert_nonnull(strstr(err, "bus=pcie.0"));
     g_assert_nonnull(strstr(late, "has to be before 'nvme'"));
     qts = qtest_init(ACCEL " -device pcie-root-port,id=rp0 "
                      "-device nvme,serial=1");
     qtest_quit(qts);
+}
+
+/*
+ * A bridge to conventional PCI has an ID of its own for what is behind it, which
+ * is behind the IOMMU, too
+ */
+static void test_conventional(void)
+{
+    static const char *const bad[] = {
+        "-device pcie-root-port,id=p -device pcie-pci-bridge,id=b,bus=p "
+        "-device edu,bus=b,addr=1",
+        "-device pcie-root-port,id=p -device pcie-pci-bridge,id=b,bus=p "
+        "-device virtio-rng-pci,bus=b,addr=2",
+        "-device i82801b11-bridge,id=b -device edu,bus=b,addr=0",
+        "-device i82801b11-bridge,id=b -device edu,bus=b,addr=1",
+        "-device pci-bridge,id=b,chassis_nr=1 -device nvme,serial=1,bus=b,addr=1",
+        "-device pcie-root-port,id=p -device pcie-pci-bridge,id=q,bus=p "
+        "-device pci-bridge,id=b,bus=q,chassis_nr=1,addr=1 "
+        "-device edu,bus=b,addr=1",
+    };
+    static const char *const good[] = {
+        "-device pcie-root-port,id=p -device pcie-pci-bridge,id=b,bus=p",
+        "-device i82801b11-bridge,id=b",
+        "-device pci-bridge,id=b,chassis_nr=1",
+        "-device pxb-pcie,id=b,bus_nr=0x40 -device edu,bus=b",
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_autofree char *options = g_strdup_printf(ACCEL " %s", bad[i]);
+        g_autofree char *err = refusal(options);
+
+        g_assert_nonnull(strstr(err, "bridge to conventional PCI"));
+        g_assert_nonnull(strstr(err, "bus=pcie.0"));
+    }
+    for (i = 0; i < ARRAY_SIZE(good); i++) {
+        qtest_quit(qtest_initf(ACCEL " %s", good[i]));
+    }
+}
+
+/* The IVRS lists the IOAPIC, at the address of no device */
+static void test_ioapic_slot(void)
+{
+    g_autofree char *err = refusal(ACCEL ",hw-queues=off,intremap=on "
+                                   "-device edu,addr=14");
+
+    g_assert_nonnull(strstr(err, "IOAPIC"));
+    qtest_quit(qtest_init(ACCEL ",intremap=off -device edu,addr=14"));
 }
 
 static void wait_cmd(QTestState *qts, unsigned n, uint64_t data)
@@ -362,6 +412,8 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-iommu-accel/mode", test_mode);
     qtest_add_func("/amd-iommu-accel/features", test_features);
     qtest_add_func("/amd-iommu-accel/emulated", test_emulated);
+    qtest_add_func("/amd-iommu-accel/conventional", test_conventional);
+    qtest_add_func("/amd-iommu-accel/ioapic-slot", test_ioapic_slot);
     qtest_add_func("/amd-iommu-accel/no-device", test_no_device);
     qtest_add_func("/amd-iommu-accel/interrupts", test_interrupts);
     qtest_add_func("/amd-iommu-accel/migration", test_migration);

@@ -88,6 +88,7 @@ typedef struct FakeDevice {
     PCIDevice dev;
     PCIBus *bus;
     const char *type;
+    bool mdev, no_iommufd;
 } FakeDevice;
 
 static FakeDevice fakes[4];
@@ -619,8 +620,10 @@ uint64_t memory_region_size(const MemoryRegion *mr)
     return UINT64_MAX;
 }
 
+/* So that a test can tell what is on top of what */
 void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name)
 {
+    as->root = root;
 }
 
 void qemu_set_fd_handler(int fd, IOHandler *fd_read, IOHandler *fd_write,
@@ -682,6 +685,11 @@ bool phase_check(MachineInitPhase phase)
 int pci_bus_num(PCIBus *bus)
 {
     return bus_numbers[bus - buses];
+}
+
+bool pci_bus_is_express(const PCIBus *bus)
+{
+    return bus->flags & PCI_BUS_EXTENDED_CONFIG_SPACE;
 }
 
 static FakeDevice *fake_of(const void *obj)
@@ -766,7 +774,17 @@ void object_unparent(Object *obj)
 
 Object *object_property_get_link(Object *obj, const char *name, Error **errp)
 {
-    return NULL;
+    return fake_of(obj)->no_iommufd ? NULL : obj;
+}
+
+VFIODevice *vfio_get_vfio_device(Object *obj)
+{
+    return (VFIODevice *)obj;
+}
+
+bool vfio_device_is_mdev(VFIODevice *vbasedev)
+{
+    return fake_of(vbasedev)->mdev;
 }
 
 ObjectProperty *object_property_add_uint64_ptr(Object *obj, const char *name,

@@ -136,7 +136,8 @@ static uint64_t status(void)
     return host.vf[4];
 }
 
-static bool plug(unsigned n, Error **errp)
+/* A device as VFIO hands it on, which may be plugged */
+static void set_up(unsigned n)
 {
     HostIOMMUDevice *hiod = HOST_IOMMU_DEVICE(&hiods[n]);
 
@@ -150,7 +151,35 @@ static bool plug(unsigned n, Error **errp)
     hiod->caps.type = IOMMU_HW_INFO_TYPE_AMD;
     hiod->caps.vendor_caps.amd.efr = AMDVI_FEATURE_GT | AMD_IOMMU_EFR_GIOSUP;
     hiod->caps.vendor_caps.amd.efr2 = AMD_IOMMU_EFR2_GCR3TRPMODE;
-    return accel_ops.set_iommu_device(&buses[n], &state, DEVFN(n), hiod, errp);
+}
+
+static bool plug_as_it_is(unsigned n, Error **errp)
+{
+    return accel_ops.set_iommu_device(&buses[n], &state, DEVFN(n),
+                                      HOST_IOMMU_DEVICE(&hiods[n]), errp);
+}
+
+static bool plug(unsigned n, Error **errp)
+{
+    set_up(n);
+    return plug_as_it_is(n, errp);
+}
+
+static void is_refused_as_it_is(unsigned n, const char *text)
+{
+    unsigned objs = num_objs(OBJ_NONE);
+    Error *err = NULL;
+
+    g_assert_false(plug_as_it_is(n, &err));
+    g_assert_nonnull(strstr(error_get_pretty(err), text));
+    error_free(err);
+    g_assert_cmpuint(num_objs(OBJ_NONE), ==, objs);
+}
+
+static void is_refused(unsigned n, const char *text)
+{
+    set_up(n);
+    is_refused_as_it_is(n, text);
 }
 
 static void unplug(unsigned n)
@@ -809,19 +838,140 @@ static void test_plug_fails(void)
     finish();
 }
 
+/* What a device has to have that is plugged beside another one */
 static void test_plug_mixed(void)
 {
-    Error *err = NULL;
+    HostIOMMUDevice *hiod = HOST_IOMMU_DEVICE(&hiods[1]);
+    static IOMMUFDBackend other;
 
     start(ON_OFF_AUTO_ON);
     machine_ready = true;
     bus_numbers[1] = 3;
     buses[1].flags = PCI_BUS_IS_ROOT;
-    g_assert_false(plug(1, &err));
-    error_free_or_abort(&err);
+    is_refused(1, "behind a root port");
     buses[1].flags = 0;
-    g_assert_false(plug(0, &err));
-    error_free_or_abort(&err);
+    is_refused(0, "at this address");
+    /* All that it is refused for, one by one; at last there is nothing */
+    set_up(1);
+    hiods[1].iommufd = &other;
+    is_refused_as_it_is(1, "same iommufd");
+    set_up(1);
+    hiods[1].hwpt_id = PARENT + 1;
+    is_refused_as_it_is(1, "same IOMMU of the host");
+    set_up(1);
+    hiod->aliased_bus = &buses[0];
+    is_refused_as_it_is(1, "conventional PCI");
+    set_up(1);
+    hiod->aliased_devfn = 0;
+    is_refused_as_it_is(1, "conventional PCI");
+    set_up(1);
+    hiod->caps.type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
+    is_refused_as_it_is(1, "no AMD IOMMU");
+    set_up(1);
+    hiod->caps.vendor_caps.amd.efr &= ~(uint64_t)AMDVI_FEATURE_GT;
+    is_refused_as_it_is(1, "cannot nest");
+    set_up(1);
+    hiod->caps.vendor_caps.amd.efr &= ~(uint64_t)AMD_IOMMU_EFR_GIOSUP;
+    is_refused_as_it_is(1, "cannot nest");
+    set_up(1);
+    hiod->caps.vendor_caps.amd.efr2 = 0;
+    is_refused_as_it_is(1, "cannot nest");
+    set_up(1);
+    is_iommufd = false;
+    is_refused_as_it_is(1, "iommufd=");
+    is_iommufd = true;
+    g_assert_true(plug(1, &error_abort));
+    finish();
+}
+
+/* A guest has been told what the IOMMU of the first device can do */
+static void test_plug_features(void)
+{
+    HostIOMMUDevice *hiod = HOST_IOMMU_DEVICE(&hiods[1]);
+    const uint64_t gats = 1ULL << 12, glx = 1ULL << 14;
+
+    start_empty(ON_OFF_AUTO_ON);
+    set_up(0);
+    HOST_IOMMU_DEVICE(&hiods[0])->caps.vendor_caps.amd.efr |= gats | glx;
+    g_assert_true(plug_as_it_is(0, &error_abort));
+    g_assert_cmphex(amd_iommu_accel_efr(&state, 0) & (EFR_GATS | EFR_GLX), ==,
+                    gats | glx);
+    set_up(1);
+    hiod->caps.vendor_caps.amd.efr |= gats;
+    is_refused_as_it_is(1, "can do less");
+    set_up(1);
+    hiod->caps.vendor_caps.amd.efr |= glx;
+    is_refused_as_it_is(1, "can do less");
+    hiod->caps.vendor_caps.amd.efr |= gats | 2 * glx;
+    g_assert_true(plug_as_it_is(1, &error_abort));
+    g_assert_cmphex(amd_iommu_accel_efr(&state, 0) & (EFR_GATS | EFR_GLX), ==,
+                    gats | glx);
+    finish();
+}
+
+/* Another device, which no test plugs */
+static FakeDevice *add_fake(PCIBus *bus, int devfn, const char *type)
+{
+    FakeDevice *fake = &fakes[num_fakes++];
+
+    g_assert_cmpuint(num_fakes, <=, ARRAY_SIZE(fakes));
+    fake->bus = bus;
+    fake->dev.devfn = devfn;
+    fake->type = type;
+    return fake;
+}
+
+static bool accepts(const FakeDevice *fake, const char *text)
+{
+    Error *err = NULL;
+
+    if (accel_ops.supports_address_space(fake->bus, &state, fake->dev.devfn,
+                                         &err)) {
+        return true;
+    }
+    g_assert_nonnull(strstr(error_get_pretty(err), text));
+    error_free(err);
+    return false;
+}
+
+/* Which devices QEMU starts with, and what they see of memory */
+static void test_plug_kinds(void)
+{
+    const uint8_t ioapic = AMDVI_IOAPIC_SB_DEVID;
+    FakeDevice *emulated, *behind, *bridge, *vfio;
+
+    start_empty(ON_OFF_AUTO_ON);
+    buses[0].flags = PCI_BUS_IS_ROOT;
+    buses[1].flags = PCI_BUS_EXTENDED_CONFIG_SPACE;
+    emulated = add_fake(&buses[0], 8, "virtio");
+    behind = add_fake(&buses[1], 8, "virtio");
+    bridge = add_fake(&buses[0], 16, TYPE_PCI_BRIDGE);
+    vfio = add_fake(&buses[1], 0, TYPE_VFIO_PCI);
+    g_assert_true(accepts(emulated, ""));
+    g_assert_false(accepts(behind, "bus=pcie.0"));
+    g_assert_true(accepts(bridge, ""));
+    g_assert_true(accepts(vfio, ""));
+    vfio->no_iommufd = true;
+    g_assert_false(accepts(vfio, "iommufd="));
+    vfio->no_iommufd = false;
+    vfio->mdev = true;
+    g_assert_false(accepts(vfio, "mediated"));
+    vfio->mdev = false;
+    g_assert_true(accel_ops.get_address_space(&buses[1], &state, 0) == &a->as);
+    g_assert_true(accel_ops.get_address_space(&buses[0], &state, 8) ==
+                  &a->emulated_as);
+    g_assert_true(a->as.root == &a->root);
+    g_assert_true(a->emulated_as.root == &a->emulated_root);
+    /* Something behind the bridge, which has its ID; then one that has not */
+    bridge->dev.qdev.realized = true;
+    g_assert_false(accepts(bridge, "bus=pcie.0"));
+    buses[1].flags = 0;
+    g_assert_false(accepts(behind, "bus=pcie.0"));
+    /* The address of the IOAPIC, which the IVRS lists if it has to */
+    emulated->dev.devfn = ioapic;
+    g_assert_true(accepts(emulated, ""));
+    state.iommu.intr_supported = ON_OFF_AUTO_ON;
+    g_assert_false(accepts(emulated, "addr="));
     finish();
 }
 
@@ -1058,18 +1208,6 @@ static void test_trapped_auto(void)
     finish();
 }
 
-/* Another device, which no test plugs */
-static FakeDevice *add_fake(PCIBus *bus, int devfn, const char *type)
-{
-    FakeDevice *fake = &fakes[num_fakes++];
-
-    g_assert_cmpuint(num_fakes, <=, ARRAY_SIZE(fakes));
-    fake->bus = bus;
-    fake->dev.devfn = devfn;
-    fake->type = type;
-    return fake;
-}
-
 /* Interrupts are remapped for those that the IVRS lists, and for no others */
 static void test_trapped_interrupts(void)
 {
@@ -1217,6 +1355,8 @@ static const struct {
     { "unplug/stuck", test_unplug_stuck },
     { "plug/fails", test_plug_fails },
     { "plug/mixed", test_plug_mixed },
+    { "plug/features", test_plug_features },
+    { "plug/kinds", test_plug_kinds },
     { "trapped/usual", test_trapped_usual },
     { "trapped/illegal", test_trapped_illegal },
     { "trapped/reserved", test_trapped_reserved },
