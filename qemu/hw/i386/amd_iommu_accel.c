@@ -42,6 +42,9 @@ bool amd_iommu_accel_has_rings(AMDVIState *s)
  * Features of the guest's IOMMU. Of tables, only those of the guest (v2) can be
  * nested; the IVRS says that there are no others. What is not here is nobody's
  * to do: page requests, PASIDs, prefetching, second logs, error registers.
+ *
+ * IASup is for QEMU to do. Nobody has said that hardware takes INVALIDATE_ALL
+ * from a guest's ring, and without it a guest invalidates what it has one by one.
  */
 uint64_t amd_iommu_accel_efr(AMDVIState *s, uint64_t efr)
 {
@@ -51,7 +54,10 @@ uint64_t amd_iommu_accel_efr(AMDVIState *s, uint64_t efr)
         return efr;
     }
     efr &= AMDVI_FEATURE_XT | AMDVI_FEATURE_GA;
-    efr |= AMDVI_FEATURE_IA | AMDVI_FEATURE_GT | AMD_IOMMU_EFR_GIOSUP;
+    efr |= AMDVI_FEATURE_GT | AMD_IOMMU_EFR_GIOSUP;
+    if (s->accel_cfg.hw_queues != ON_OFF_AUTO_ON) {
+        efr |= AMDVI_FEATURE_IA;
+    }
     return efr | (a->efr & (EFR_GATS | EFR_GLX));
 }
 

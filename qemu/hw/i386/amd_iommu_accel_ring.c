@@ -73,6 +73,13 @@ static void destroy_queue(AMDIOMMUAccel *a, int ring)
     a->control &= ~rings[ring].enable;
 }
 
+static bool has_base(const AMDIOMMUAccel *a, int ring)
+{
+    uint64_t base = base_of(a, ring);
+
+    return (base & BASE_ADDR) && extract64(base, 56, 4) >= LEN_MIN;
+}
+
 static bool alloc_queue(AMDIOMMUAccel *a, int ring)
 {
     AMDAccelRing *r = &a->ring[ring];
@@ -81,7 +88,7 @@ static bool alloc_queue(AMDIOMMUAccel *a, int ring)
     unsigned len = extract64(base, 56, 4);
     Error *err = NULL;
 
-    if (!addr || len < LEN_MIN) {
+    if (!has_base(a, ring)) {
         error_setg(&err, "The guest enables its %s at 0x%" PRIx64 " with "
                    "length code %u", rings[ring].name, addr, len);
     } else if (amd_accel_host_queue(a, rings[ring].type, addr,
@@ -115,15 +122,8 @@ static void set_control(AMDIOMMUAccel *a, uint64_t val)
     }
 }
 
-/**
- * amd_accel_rings_update - Let hardware run what the guest has enabled
- * @a: the IOMMU
- *
- * What the host refuses stays off, and is tried again with the next write to
- * the control register. To turn off and on takes no queue away, unless its base
- * has changed.
- */
-void amd_accel_rings_update(AMDIOMMUAccel *a)
+/* Returns what the host can run of what the guest has enabled */
+static uint64_t alloc_queues(AMDIOMMUAccel *a)
 {
     uint64_t want = wanted(a);
     int i;
@@ -138,7 +138,20 @@ void amd_accel_rings_update(AMDIOMMUAccel *a)
             want &= ~(rings[i].enable | rings[i].others);
         }
     }
-    set_control(a, want);
+    return want;
+}
+
+/**
+ * amd_accel_rings_update - Let hardware run what the guest has enabled
+ * @a: the IOMMU
+ *
+ * What the host refuses stays off, and is tried again with the next write to
+ * the control register. To turn off and on takes no queue away, unless its base
+ * has changed.
+ */
+void amd_accel_rings_update(AMDIOMMUAccel *a)
+{
+    set_control(a, alloc_queues(a));
     amd_accel_events_poll(a);
 }
 
@@ -158,16 +171,29 @@ static void rings_off(AMDIOMMUAccel *a)
  * The guest does not have the page of hardware yet. An interrupt that QEMU has
  * raised is in the status register no more; the event behind it is in the log,
  * and is found with the next one.
+ *
+ * A new base may set heads and tails to 0, as it does on bare metal. So all that
+ * have one get it before these, enabled or not, and run after them.
  */
 void amd_accel_rings_adopt(AMDIOMMUAccel *a)
 {
     AMDVIState *s = a->s;
+    uint64_t want = alloc_queues(a);
+    int i;
 
+    for (i = 0; i < AMD_ACCEL_NUM_RINGS; i++) {
+        if (!a->ring[i].queue_id && !(wanted(a) & rings[i].enable) &&
+            has_base(a, i)) {
+            alloc_queue(a, i);
+        }
+    }
     amd_accel_vf_write(a, AMDVI_MMIO_COMMAND_HEAD, s->cmdbuf_head);
     amd_accel_vf_write(a, AMDVI_MMIO_COMMAND_TAIL, s->cmdbuf_tail);
     amd_accel_vf_write(a, AMDVI_MMIO_EVENT_HEAD, s->evtlog_head);
     amd_accel_vf_write(a, AMDVI_MMIO_EVENT_TAIL, s->evtlog_tail);
-    amd_accel_rings_update(a);
+    a->stopped = false;
+    set_control(a, want);
+    amd_accel_events_poll(a);
 }
 
 /* The guest does not have the page of hardware any more */

@@ -117,11 +117,9 @@ static void test_mode(void)
 }
 
 /* Registers and table agree, and offer what the host can do for a guest */
-static void test_features(void)
+static void check_features(const char *options, uint64_t efr)
 {
-    QTestState *qts = qtest_init(ACCEL);
-    const uint64_t efr = AMDVI_FEATURE_IA | AMDVI_FEATURE_GT |
-                         AMDVI_FEATURE_GA | AMD_IOMMU_EFR_GIOSUP;
+    QTestState *qts = qtest_init(options);
     g_autofree uint8_t *ivrs = NULL;
     uint32_t len, at;
     bool seen = false;
@@ -144,6 +142,17 @@ static void test_features(void)
     }
     g_assert_true(seen);
     qtest_quit(qts);
+}
+
+static void test_features(void)
+{
+    const uint64_t efr = AMDVI_FEATURE_GT | AMDVI_FEATURE_GA |
+                         AMD_IOMMU_EFR_GIOSUP;
+
+    check_features(ACCEL, efr | AMDVI_FEATURE_IA);
+    check_features(ACCEL ",hw-queues=off", efr | AMDVI_FEATURE_IA);
+    /* INVALIDATE_ALL is for QEMU, not for hardware */
+    check_features(ACCEL ",hw-queues=on", efr);
 }
 
 /* Behind a root port is behind the IOMMU: not for devices that QEMU emulates */

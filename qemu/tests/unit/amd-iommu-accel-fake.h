@@ -61,6 +61,7 @@ typedef struct Host {
     unsigned busy;
     /* What it has got */
     unsigned queues, commands, nested, attaches, invs;
+    uint64_t started_at;    /* head of the command buffer then */
     uint64_t inv[512][2];
     unsigned num_inv;
 } Host;
@@ -246,6 +247,10 @@ bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
         return false;
     }
     host.queues++;
+    if (host.vf) {
+        /* As on bare metal */
+        memset(&host.vf[type == IOMMU_HW_QUEUE_TYPE_AMD_CMD ? 0 : 2], 0, 16);
+    }
     *out_id = new_obj(OBJ_QUEUE);
     obj(*out_id)->kind = type;
     obj(*out_id)->addr = addr;
@@ -372,6 +377,9 @@ bool iommufd_backend_viommu_set(IOMMUFDBackend *be, uint32_t viommu_id,
     }
     host.commands++;
     host.control = val;
+    if (val & 0x1000) {
+        host.started_at = host.vf[0];
+    }
     update_status();
     return true;
 }

@@ -734,9 +734,33 @@ static void test_unplug_live(void)
     g_assert_true(plug(0, &error_abort));
     g_assert_cmphex(host.vf[0], ==, 0x80);
     g_assert_cmphex(host.vf[1], ==, 0x80);
+    g_assert_cmphex(host.vf[2], ==, 0x10);
+    g_assert_cmphex(host.vf[3], ==, 0x10);
+    g_assert_cmphex(host.started_at, ==, 0x80);
     g_assert_cmphex(status(), ==, 0x18);
     set_dte(0, V2, 0x80007);
     g_assert_true(has_dte(0));
+    finish();
+}
+
+/* The same with rings that are off for the moment */
+static void test_unplug_disabled(void)
+{
+    start(ON_OFF_AUTO_ON);
+    guest_on();
+    bus_numbers[0] = 1;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN);
+    host.vf[0] = host.vf[1] = 0x40;
+    host.vf[2] = host.vf[3] = 0x20;
+    unplug(0);
+    g_assert_true(plug(0, &error_abort));
+    g_assert_cmphex(status(), ==, 0);
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN | EVT_EN);
+    g_assert_cmphex(status(), ==, 0x18);
+    g_assert_cmphex(host.vf[0], ==, 0x40);
+    g_assert_cmphex(host.vf[1], ==, 0x40);
+    g_assert_cmphex(host.vf[2], ==, 0x20);
+    g_assert_cmphex(host.vf[3], ==, 0x20);
     finish();
 }
 
@@ -1350,6 +1374,7 @@ static const struct {
     { "reset/usual", test_reset },
     { "reset/host-stuck", test_reset_host_stuck },
     { "unplug/live", test_unplug_live },
+    { "unplug/disabled", test_unplug_disabled },
     { "unplug/page", test_unplug_page },
     { "unplug/one", test_unplug_one },
     { "unplug/stuck", test_unplug_stuck },
