@@ -20,7 +20,7 @@ typedef struct AMDIOMMUAccel AMDIOMMUAccel;
 /**
  * AMDIOMMUAccelConfig - properties, fixed at realize
  * @accel: the host's IOMMU does the work
- * @hw_queues: and executes the guest's command buffer. Auto: if it can
+ * @hw_queues: and executes the guest's command buffer. Auto: it does not
  */
 typedef struct AMDIOMMUAccelConfig {
     bool accel;

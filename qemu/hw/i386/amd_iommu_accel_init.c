@@ -31,10 +31,10 @@ static void show_faults(void *opaque)
     amd_accel_show_faults(opaque);
 }
 
-/* Who has not said that interrupts are to be remapped gets the better rings */
+/* Who wants hardware to run rings, and has not said anything else, gets them */
 void amd_iommu_accel_choose_intremap(AMDVIState *s)
 {
-    if (s->accel_cfg.accel && s->accel_cfg.hw_queues != ON_OFF_AUTO_OFF &&
+    if (s->accel_cfg.accel && s->accel_cfg.hw_queues == ON_OFF_AUTO_ON &&
         s->iommu.intr_supported == ON_OFF_AUTO_AUTO) {
         s->iommu.intr_supported = ON_OFF_AUTO_OFF;
     }

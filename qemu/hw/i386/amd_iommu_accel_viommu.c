@@ -84,14 +84,14 @@ static void vf_destroy(AMDIOMMUAccel *a)
     }
 }
 
+/*
+ * Not before a user says so: with rings the device table is trapped, and a guest
+ * that writes it with CMPXCHG16B, as Linux does since 6.13, dies of a KVM that
+ * cannot emulate this. QEMU cannot tell whether it can.
+ */
 static bool rings_wanted(AMDIOMMUAccel *a)
 {
-    /*
-     * Hardware would execute INVALIDATE_INTERRUPT_TABLE, too, and QEMU, which
-     * remaps the interrupts, not notice.
-     */
-    return a->s->accel_cfg.hw_queues != ON_OFF_AUTO_OFF &&
-           !x86_iommu_ir_supported(X86_IOMMU_DEVICE(a->s));
+    return a->s->accel_cfg.hw_queues == ON_OFF_AUTO_ON;
 }
 
 static bool alloc(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
@@ -109,9 +109,9 @@ static bool alloc(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
         return vf_create(a, &data, errp);
     }
     a->caps = 0;
-    if (a->s->accel_cfg.hw_queues == ON_OFF_AUTO_ON) {
+    if (rings) {
         error_setg(errp, "hw-queues=on, but the host's IOMMU does not run "
-                   "rings of guests");
+                   "rings of guests: try hw-queues=off");
         return false;
     }
     return true;
