@@ -39,6 +39,22 @@ static void write_ring(struct fake_guest *fguest, u64 runs, u64 val)
 	}
 }
 
+/* Head and tail of the rings whose bases a register has */
+static void reset_pointers(struct fake_guest *fguest, unsigned int reg)
+{
+	static const u8 heads[VFC_NUM_REGS] = {
+		[VFC_EVT_B_BASE / 8] = VF_EVT_B_HEAD / 8,
+		[VFC_EVT / 8] = VF_EVT_HEAD / 8,
+		[VFC_PPR / 8] = VF_PPR_HEAD / 8,
+		[VFC_PPR_B_BASE / 8] = VF_PPR_B_HEAD / 8,
+	};
+
+	if (!fguest->base_resets || reg <= VFC_MISC)
+		return;
+	fguest->vf[heads[reg / 8]] = 0;
+	fguest->vf[heads[reg / 8] + 1] = 0;
+}
+
 static void fake_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 			   u64 val)
 {
@@ -55,6 +71,8 @@ static void fake_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 	if (fguest->absent)
 		return;
 
+	if ((fguest->vfc[reg / 8] ^ val) & (VFC_BASE << 4 | VFC_BASE))
+		reset_pointers(fguest, reg);
 	fguest->vfc[reg / 8] = val;
 	if (reg == VFC_DEV_MAP)
 		write_map(fguest, fguest->dev_map, val);
@@ -73,7 +91,10 @@ static u64 fake_vfc_read(struct amd_viommu_guest *guest, unsigned int reg)
 	struct fake_guest *fguest = to_fake(guest);
 
 	fguest->posted = 0;
-	return fguest->absent ? U64_MAX : fguest->vfc[reg / 8];
+	if (fguest->absent)
+		return U64_MAX;
+	return fguest->vfc[reg / 8] |
+	       (reg == VFC_MISC ? fguest->misc_extra : 0);
 }
 
 static u64 fake_vf_read(struct amd_viommu_guest *guest, unsigned int reg)

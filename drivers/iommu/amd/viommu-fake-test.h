@@ -50,6 +50,10 @@ struct fake_guest {
 	u64 hangs;
 	/* Nobody answers */
 	bool absent;
+	/* A base that is written makes the ring start anew */
+	bool base_resets;
+	/* Bits of the third register of the host that nobody knows */
+	u64 misc_extra;
 
 	/* Called before a write has an effect: record, do not judge */
 	void (*on_write)(struct kunit *test, struct fake_guest *fguest,

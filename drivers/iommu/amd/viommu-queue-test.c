@@ -244,6 +244,55 @@ static void queue_destroy_absent(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, fguest->guest.queues[r->ring]);
 }
 
+/* Other bits of the register mean nothing; the ID, or no answer, does */
+static void gone(struct kunit *test)
+{
+	struct guest *guest = guest_init(test);
+	struct fake_guest *fguest = guest->fguest;
+	int bit;
+
+	KUNIT_EXPECT_FALSE(test, amd_viommu_is_gone(&fguest->guest));
+	for (bit = 0; bit < 64; bit++) {
+		bool is_id = bit >= 16 && bit < 32;
+
+		fguest->misc_extra = is_id ? 0 : BIT_ULL(bit);
+		KUNIT_EXPECT_FALSE(test, amd_viommu_is_gone(&fguest->guest));
+		if (!is_id)
+			continue;
+		fguest->vfc[2] ^= BIT_ULL(bit);
+		KUNIT_EXPECT_TRUE(test, amd_viommu_is_gone(&fguest->guest));
+		fguest->vfc[2] ^= BIT_ULL(bit);
+	}
+	fguest->misc_extra = ~0xffff0000ULL;
+	KUNIT_EXPECT_EQ(test, 0, add_queue(guest, &rings[0]));
+	KUNIT_EXPECT_EQ(test, 0, set_control(guest, BIT(12)));
+	fguest->misc_extra = U64_MAX;
+	KUNIT_EXPECT_TRUE(test, amd_viommu_is_gone(&fguest->guest));
+}
+
+/* Whether or not hardware resets them, the pointers stay the guest's */
+static void queue_keeps_pointers(struct kunit *test)
+{
+	const struct ring *r = test->param_value;
+	static const u8 heads[] = { 0, 2, 14, 6, 10 };
+	struct guest *guest = guest_init(test);
+	struct fake_guest *fguest = guest->fguest;
+	u64 *head = &fguest->vf[heads[r - rings]];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		fguest->base_resets = i & 1;
+		head[0] = i & 2 ? 0x120 : 0;
+		head[1] = 0x340;
+		KUNIT_ASSERT_EQ(test, 0, add_queue(guest, r));
+		KUNIT_EXPECT_EQ(test, head[0], i & 2 ? 0x120 : 0);
+		KUNIT_EXPECT_EQ(test, head[1], 0x340);
+		guest->queues[r - rings].core.destroy(&guest->queues[r - rings].core);
+		KUNIT_EXPECT_EQ(test, head[0], i & 2 ? 0x120 : 0);
+		KUNIT_EXPECT_EQ(test, head[1], 0x340);
+	}
+}
+
 static void queue_validate(struct kunit *test)
 {
 	const struct ring *r = test->param_value;
@@ -430,6 +479,8 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(queue_destroy, ring_gen_params),
 	KUNIT_CASE_PARAM(queue_destroy_hangs, ring_gen_params),
 	KUNIT_CASE_PARAM(queue_destroy_absent, ring_gen_params),
+	KUNIT_CASE(gone),
+	KUNIT_CASE_PARAM(queue_keeps_pointers, ring_gen_params),
 	KUNIT_CASE_PARAM(queue_validate, ring_gen_params),
 	KUNIT_CASE_PARAM(get_base, ring_gen_params),
 	KUNIT_CASE(get_others),

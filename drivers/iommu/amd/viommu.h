@@ -222,6 +222,8 @@ u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg);
 void amd_viommu_vfc_post(struct amd_viommu_guest *guest);
 bool amd_viommu_is_gone(struct amd_viommu_guest *guest);
 u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg);
+void amd_viommu_vf_write(struct amd_viommu_guest *guest, unsigned int reg,
+			 u64 val);
 void amd_viommu_build_reset(struct iommu_cmd *cmd, u16 gid);
 int amd_viommu_reset(struct amd_viommu_guest *guest);
 int amd_viommu_wait_stopped(struct amd_viommu_guest *guest, u64 running);

@@ -31,12 +31,12 @@ static int __init amd_viommu_setup(char *str)
 }
 __setup("amd_iommu_viommu=", amd_viommu_setup);
 
-/* Firmware sets a window up for its reasons, or forgets to: say so, but once */
-static void complain(struct amd_iommu *iommu, const char *what)
+/* Say why there is none where one could be expected, but once */
+static void amd_viommu_complain(struct amd_iommu *iommu, const char *whose,
+				const char *what)
 {
 	if (!iommu->viommu_complained)
-		pci_warn(iommu->dev,
-			 FW_BUG "no hardware vIOMMU: %s\n", what);
+		pci_warn(iommu->dev, "%sno hardware vIOMMU: %s\n", whose, what);
 	iommu->viommu_complained = true;
 }
 
@@ -79,14 +79,16 @@ static int read_vsc(struct amd_iommu *iommu,
 
 	cap = pci_find_capability(iommu->dev, PCI_CAP_ID_VNDR);
 	if (!cap) {
-		complain(iommu, "no vendor-specific capability");
+		amd_viommu_complain(iommu, FW_BUG,
+				    "no vendor-specific capability");
 		return -ENODEV;
 	}
 	for (i = 0; i < ARRAY_SIZE(vsc); i++)
 		if (pci_read_config_dword(iommu->dev, cap + i * 4, &vsc[i]))
 			return -ENODEV;
 	if (amd_viommu_parse_vsc(vsc, windows)) {
-		complain(iommu, "its windows are not enabled");
+		amd_viommu_complain(iommu, FW_BUG,
+				    "its windows are not enabled");
 		return -ENODEV;
 	}
 	return 0;
@@ -133,7 +135,7 @@ static int map_windows(struct amd_viommu_hw *hw)
 out_release_vf:
 	remove_resource(&hw->vf_res);
 out_complain:
-	complain(hw->iommu, "its windows are in use");
+	amd_viommu_complain(hw->iommu, FW_BUG, "its windows are in use");
 	return -ENODEV;
 }
 
@@ -206,6 +208,12 @@ static int hw_init(struct amd_viommu_hw *hw)
 {
 	int ret;
 
+	/* All that is known of the vIOMMU says that this has to be on before */
+	if (!control_is_set(hw->iommu, BIT_ULL(CONTROL_GA_EN))) {
+		amd_viommu_complain(hw->iommu, "",
+				    "interrupts are not remapped in guest mode");
+		return -ENODEV;
+	}
 	ret = read_vsc(hw->iommu, &hw->windows);
 	if (ret)
 		return ret;
@@ -223,7 +231,7 @@ static int hw_init(struct amd_viommu_hw *hw)
 		goto out_pas;
 	ret = amd_viommu_hw_enable(hw->iommu);
 	if (ret) {
-		complain(hw->iommu, "it does not turn on");
+		amd_viommu_complain(hw->iommu, "", "it does not turn on");
 		goto out_dte;
 	}
 	return 0;

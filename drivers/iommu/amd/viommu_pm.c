@@ -68,8 +68,8 @@ void amd_viommu_restore(struct amd_viommu_guest *guest)
 	amd_viommu_vfc_write(guest, VFC_PPR,
 			     shadow[VFC_PPR / 8] & ~VFC_PPR_ENABLES);
 	for (i = 0; i < ARRAY_SIZE(vf_pointers); i++)
-		writeq(guest->saved[vf_pointers[i] / 8],
-		       guest->vf + vf_pointers[i]);
+		amd_viommu_vf_write(guest, vf_pointers[i],
+				    guest->saved[vf_pointers[i] / 8]);
 	amd_viommu_vfc_write(guest, VFC_EVT, shadow[VFC_EVT / 8]);
 	amd_viommu_vfc_write(guest, VFC_PPR, shadow[VFC_PPR / 8]);
 	amd_viommu_vfc_write(guest, VFC_CMD, shadow[VFC_CMD / 8]);

@@ -7,7 +7,10 @@
  * that is not mapped, now or later, is an event of hardware.
  *
  * A queue is base and length in registers, disabled. IOMMU_VIOMMU_COMMAND
- * enables it. Log B shares the register for lengths and enables with log A.
+ * enables it. Log B shares the register for lengths and enables with log A. Head
+ * and tail are the guest's, and stay: base and length are written before them,
+ * enables after. (Whether hardware resets them with the base, as it does those
+ * of its own rings, is not known.)
  */
 #include <linux/bitfield.h>
 #include <linux/iommufd.h>
@@ -25,15 +28,21 @@ static const struct {
 	u8 len_shift;
 	u64 enables;
 	u64 running;
+	u8 head;
+	u8 tail;
 } rings[AMD_VIOMMU_NUM_RINGS] = {
 	[AMD_VIOMMU_CMD] = { VFC_CMD, 0, VFC_CMD, 0, VFC_CMD_EN,
-			     VF_STATUS_CMD_RUN },
+			     VF_STATUS_CMD_RUN, VF_CMD_HEAD, VF_CMD_TAIL },
 	[AMD_VIOMMU_EVT] = { VFC_EVT, 0, VFC_EVT, 0,
-			     VFC_EVT_EN | VFC_EVT_DUAL, VF_STATUS_EVT_RUN },
+			     VFC_EVT_EN | VFC_EVT_DUAL, VF_STATUS_EVT_RUN,
+			     VF_EVT_HEAD, VF_EVT_TAIL },
 	[AMD_VIOMMU_PPR] = { VFC_PPR, VFC_PPR_BASE_SHIFT, VFC_PPR, 0,
-			     VFC_PPR_EN | VFC_PPR_DUAL, VF_STATUS_PPR_RUN },
-	[AMD_VIOMMU_EVT_B] = { VFC_EVT_B_BASE, 0, VFC_EVT, 4, VFC_EVT_DUAL, 0 },
-	[AMD_VIOMMU_PPR_B] = { VFC_PPR_B_BASE, 0, VFC_PPR, 4, VFC_PPR_DUAL, 0 },
+			     VFC_PPR_EN | VFC_PPR_DUAL, VF_STATUS_PPR_RUN,
+			     VF_PPR_HEAD, VF_PPR_TAIL },
+	[AMD_VIOMMU_EVT_B] = { VFC_EVT_B_BASE, 0, VFC_EVT, 4, VFC_EVT_DUAL, 0,
+			       VF_EVT_B_HEAD, VF_EVT_B_TAIL },
+	[AMD_VIOMMU_PPR_B] = { VFC_PPR_B_BASE, 0, VFC_PPR, 4, VFC_PPR_DUAL, 0,
+			       VF_PPR_B_HEAD, VF_PPR_B_TAIL },
 };
 
 /**
@@ -72,13 +81,14 @@ int amd_viommu_ring_of(u32 caps, enum iommu_hw_queue_type type, u32 index)
  * @base: guest physical address
  * @length: bytes
  *
- * Return: true if the registers can say so
+ * Return: true if the registers can say so, of its first and its last byte
  */
 bool amd_viommu_ring_fits(u64 base, u64 length)
 {
 	return base && !(base & ~VFC_BASE) && is_power_of_2(length) &&
 	       length >= BIT(VFC_LEN_MIN + VFC_ENTRY_SHIFT) &&
-	       length <= BIT(VFC_LEN_MAX + VFC_ENTRY_SHIFT);
+	       length <= BIT(VFC_LEN_MAX + VFC_ENTRY_SHIFT) &&
+	       base + length - 1 <= (VFC_BASE | ~PAGE_MASK);
 }
 
 /**
@@ -139,9 +149,19 @@ int amd_viommu_queue_validate(struct iommufd_viommu *viommu,
 	return amd_viommu_ring_fits(base, length) ? 0 : -EINVAL;
 }
 
+/* The guest may have written another one meanwhile */
+static void amd_viommu_keep_pointer(struct amd_viommu_guest *guest, u8 reg,
+				    u64 val)
+{
+	if (val && !(amd_viommu_vf_read(guest, reg) & VF_PTR_MASK))
+		amd_viommu_vf_write(guest, reg, val);
+}
+
 static void write_ring(struct amd_viommu_guest *guest,
 		       enum amd_viommu_ring ring, u64 base, u64 length)
 {
+	u64 head = amd_viommu_vf_read(guest, rings[ring].head) & VF_PTR_MASK;
+	u64 tail = amd_viommu_vf_read(guest, rings[ring].tail) & VF_PTR_MASK;
 	u64 regs[VFC_NUM_REGS];
 
 	memcpy(regs, guest->shadow, sizeof(regs));
@@ -151,6 +171,8 @@ static void write_ring(struct amd_viommu_guest *guest,
 	if (rings[ring].base_reg != rings[ring].ctl_reg)
 		amd_viommu_vfc_write(guest, rings[ring].base_reg,
 				     regs[rings[ring].base_reg / 8]);
+	amd_viommu_keep_pointer(guest, rings[ring].head, head);
+	amd_viommu_keep_pointer(guest, rings[ring].tail, tail);
 }
 
 /* Off, and only then gone from the registers: hardware may be using it */

@@ -71,20 +71,30 @@ u64 amd_viommu_vf_read(struct amd_viommu_guest *guest, unsigned int reg)
 	return readq(guest->vf + reg);
 }
 
+void amd_viommu_vf_write(struct amd_viommu_guest *guest, unsigned int reg,
+			 u64 val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vf_write, guest, reg, val);
+	writeq(val, guest->vf + reg);
+}
+
 /**
  * amd_viommu_is_gone - Has the hardware lost what was written to it?
  * @guest: the guest
  *
  * The registers of a device that is not there read as all ones, those of one
  * that was reset behind our back as 0. The translate device ID is neither, as
- * long as the guest has one.
+ * long as the guest has one. It is compared alone: what else the register may
+ * have, as its name suggests, is not known.
  *
  * Return: true if nothing can be expected of it
  */
 bool amd_viommu_is_gone(struct amd_viommu_guest *guest)
 {
-	return amd_viommu_vfc_read(guest, VFC_MISC) !=
-	       guest->shadow[VFC_MISC / 8];
+	u64 misc = amd_viommu_vfc_read(guest, VFC_MISC);
+
+	return misc == U64_MAX ||
+	       ((misc ^ guest->shadow[VFC_MISC / 8]) & VFC_TRANS_DEVID);
 }
 
 /**

@@ -18,10 +18,11 @@ static int knobs_off(void)
 	static const char *const flags[] = {
 		"viommu-vf-all-ones", "viommu-vfc-all-ones",
 		"viommu-ring-error", "viommu-log-overflow",
+		"viommu-base-resets-pointers",
 	};
 	static const char *const numbers[] = {
 		"viommu-control-stuck", "viommu-cw-delay-ms", "cmd-delay",
-		"cw-lose", "cw-corrupt",
+		"cw-lose", "cw-corrupt", "viommu-misc-extra",
 	};
 	unsigned int i;
 	int rc = monitor_set("viommu-cw", "\"normal\"");
@@ -365,6 +366,64 @@ TEST_F(fault, completion_after_the_end)
 	test_knob("viommu-cw-delay-ms", "0");
 	ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
 	ASSERT_EQ(0, amd_hw_nest(&self->hw));
+	test_works();
+}
+
+/* What else the third register has is nobody's business, 0 or not */
+TEST_F(fault, misc_has_more_bits)
+{
+	struct amd_guest second = *self->guest;
+	struct amd_viommu v;
+	__u32 id;
+
+	test_knob("viommu-misc-extra", "18446744069414649855");
+	test_works();
+	ASSERT_EQ(0, amd_guest_destroy(self->guest,
+				       self->hw.setup.vdevice_id));
+	ASSERT_EQ(0, amd_guest_vdevice(self->guest, &self->hw.setup.dev,
+				       AMD_VIRT_ID, &id));
+	test_command_reads(self->v, CONTROL,
+			   amd_rings_control(&self->hw.rings));
+	ASSERT_EQ(0, amd_viommu_alloc(&v, &second, &self->hw.setup.dev));
+	EXPECT_EQ(0, amd_viommu_free(&v));
+	test_works();
+	test_knob("viommu-misc-extra", "0");
+	test_works();
+}
+
+/*
+ * A queue that goes and comes back is the same ring, where it was: the pointers
+ * are the guest's, even if hardware takes a new base for a new ring.
+ */
+TEST_F(fault, base_resets_pointers)
+{
+	struct amd_rings *rings = &self->hw.rings;
+	const __u64 control = amd_rings_control(rings);
+	int i;
+
+	test_knob("viommu-base-resets-pointers", "true");
+	for (i = 0; i < 5; i++) {
+		EXPECT_EQ(-EFAULT, amd_device_dma(&self->hw.setup.dev,
+						  AMD_GVA + AMD_PAGE));
+		test_guest_fault(&self->hw, AMD_VIRT_ID, AMD_GVA + AMD_PAGE);
+		ASSERT_EQ(0, amd_ring_sync(self->ring));
+		ASSERT_EQ(0, amd_viommu_set(self->v, CONTROL, 0));
+		ASSERT_EQ(0, amd_ring_destroy(&rings->cmd));
+		ASSERT_EQ(0, amd_ring_destroy(&rings->evt));
+		ASSERT_EQ(0, amd_ring_queue(&rings->cmd));
+		ASSERT_EQ(0, amd_ring_queue(&rings->evt));
+		EXPECT_EQ(self->ring->next,
+			  amd_vf_read(self->v, AMD_VF_CMD_HEAD));
+		EXPECT_EQ(self->ring->next,
+			  amd_vf_read(self->v, AMD_VF_CMD_TAIL));
+		EXPECT_EQ((i + 1) * AMD_ENTRY,
+			  amd_vf_read(self->v, AMD_VF_EVT_HEAD));
+		EXPECT_EQ((i + 1) * AMD_ENTRY,
+			  amd_vf_read(self->v, AMD_VF_EVT_TAIL));
+		ASSERT_EQ(0, amd_viommu_set(self->v, CONTROL, control));
+	}
+	ASSERT_EQ(0, amd_ring_sync(self->ring));
+	test_knob("viommu-base-resets-pointers", "false");
 	test_works();
 }
 

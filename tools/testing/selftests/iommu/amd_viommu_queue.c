@@ -310,6 +310,21 @@ FIXTURE_VARIANT_ADD(shape, base_bit_52)
 	.rc = -EINVAL,
 };
 
+/* Its second page has an address that the IOMMU has no bits for */
+FIXTURE_VARIANT_ADD(shape, ends_beyond_bit_52)
+{
+	.base = (1ULL << 52) - AMD_PAGE,
+	.length = 2 * AMD_PAGE,
+	.rc = -EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(shape, longest_ends_beyond_bit_52)
+{
+	.base = (1ULL << 52) - AMD_RING_MAX + AMD_PAGE,
+	.length = AMD_RING_MAX,
+	.rc = -EINVAL,
+};
+
 FIXTURE_VARIANT_ADD(shape, base_bit_63)
 {
 	.base = 1ULL << 63,
