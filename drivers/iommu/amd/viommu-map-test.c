@@ -81,8 +81,12 @@ static void fill_devices(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++)
 		KUNIT_ASSERT_NULL(test, xa_store_irq(&fguest->guest.devices,
-						     ids[i], xa_mk_value(i),
+						     ids[i],
+						     xa_mk_value(i | BIT(16)),
 						     GFP_KERNEL));
+	/* Out of reach is as if there were none */
+	KUNIT_ASSERT_NULL(test, xa_store_irq(&fguest->guest.devices, 0x42,
+					     xa_mk_value(7), GFP_KERNEL));
 	fguest->count = 0;
 	amd_viommu_fill_maps(&fguest->guest);
 	for (id = 0; id <= U16_MAX; id++) {
@@ -96,6 +100,7 @@ static void fill_devices(struct kunit *test)
 		not_once += map->times[id] != 1;
 	}
 	KUNIT_EXPECT_EQ(test, known, 0);
+	KUNIT_EXPECT_EQ(test, map->host[0x42], fguest->guest.trans_devid);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, not_once, 0);
 	KUNIT_EXPECT_EQ(test, map->writes, 65536 - ARRAY_SIZE(ids));
@@ -278,32 +283,79 @@ static void vdevice_map(struct kunit *test)
 	struct fake_guest *fguest = gdev->fguest;
 	struct iommu_dev_data *data = &gdev->fdev->data;
 	struct fake_map *map = fguest->dev_map;
+	int ats, writes;
 
-	KUNIT_EXPECT_EQ(test, 0, amd_viommu_map_vdevice(&gdev->vdev));
-	KUNIT_EXPECT_EQ(test, map->writes, 1);
-	KUNIT_EXPECT_EQ(test, map->times[id], 1);
-	KUNIT_EXPECT_EQ(test, map->host[id], FAKE_DEVID);
-	KUNIT_EXPECT_EQ(test, fguest->posted, 0);
-	KUNIT_EXPECT_PTR_EQ(test, data->gdev_viommu, &fguest->aviommu);
-	KUNIT_EXPECT_EQ(test, data->gdev_id, id);
-	KUNIT_EXPECT_EQ(test, FAKE_DEVID,
-			xa_to_value(xa_load(&fguest->guest.devices, id)));
+	attach(gdev);
+	for (ats = 0; ats < 2; ats++) {
+		memset(map, 0, sizeof(*map));
+		data->ats_enabled = ats;
+		KUNIT_EXPECT_EQ(test, 0, amd_viommu_map_vdevice(&gdev->vdev));
+		KUNIT_EXPECT_EQ(test, map->writes, ats + 1);
+		KUNIT_EXPECT_EQ(test, map->times[id], ats + 1);
+		KUNIT_EXPECT_EQ(test, map->host[id], ats ? FAKE_DEVID :
+				fguest->guest.trans_devid);
+		KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+		KUNIT_EXPECT_PTR_EQ(test, data->gdev_viommu, &fguest->aviommu);
+		KUNIT_EXPECT_EQ(test, data->gdev_id, id);
+		KUNIT_EXPECT_EQ(test, FAKE_DEVID | ats << 16,
+				xa_to_value(xa_load(&fguest->guest.devices,
+						    id)));
 
-	KUNIT_ASSERT_NOT_NULL(test, gdev->vdev.destroy);
-	gdev->vdev.destroy(&gdev->vdev);
-	KUNIT_EXPECT_EQ(test, map->writes, 2);
-	KUNIT_EXPECT_EQ(test, map->times[id], 2);
-	KUNIT_EXPECT_EQ(test, map->host[id], fguest->guest.trans_devid);
-	KUNIT_EXPECT_EQ(test, fguest->posted, 0);
-	KUNIT_EXPECT_NULL(test, data->gdev_viommu);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&fguest->guest.devices));
+		KUNIT_ASSERT_NOT_NULL(test, gdev->vdev.destroy);
+		writes = map->writes;
+		gdev->vdev.destroy(&gdev->vdev);
+		KUNIT_EXPECT_EQ(test, map->writes, writes + 1);
+		KUNIT_EXPECT_EQ(test, map->times[id], map->writes);
+		KUNIT_EXPECT_EQ(test, map->host[id], fguest->guest.trans_devid);
+		KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+		KUNIT_EXPECT_NULL(test, data->gdev_viommu);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&fguest->guest.devices));
+		KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
+	}
+}
+
+/* Commands get to it while it is attached with ATS, and not when ATS goes off */
+static void vdevice_hide(struct kunit *test)
+{
+	struct guest_dev *gdev = guest_dev_init(test, 0x42);
+	struct fake_guest *fguest = gdev->fguest;
+	struct fake_viommu *fv = fake_viommu_of(test);
+	struct iommu_dev_data *data = &gdev->fdev->data;
+	struct fake_map *map = fguest->dev_map;
+	const u16 none = fguest->guest.trans_devid;
+	struct dev_table_entry dte = {};
+	unsigned int count;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_map_vdevice(&gdev->vdev));
+	KUNIT_EXPECT_EQ(test, map->host[0x42], none);
+	attach(gdev);
+	data->ats_enabled = 1;
+	for (i = 0; i < 3; i++) {
+		amd_viommu_apply_dte(data, &dte);
+		KUNIT_EXPECT_EQ(test, map->host[0x42], FAKE_DEVID);
+		KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+		count = map->writes;
+		amd_viommu_apply_dte(data, &dte);
+		KUNIT_EXPECT_EQ(test, map->writes, count);
+
+		/* It has arrived, and the IOMMU has been waited for */
+		count = fv->fake->count;
+		amd_viommu_hide_device(data);
+		KUNIT_EXPECT_EQ(test, map->host[0x42], none);
+		KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+		KUNIT_EXPECT_EQ(test, fv->fake->count, count + 1);
+		KUNIT_EXPECT_EQ(test, fv->fake->waited, count + 1);
+		amd_viommu_hide_device(data);
+		KUNIT_EXPECT_EQ(test, fv->fake->count, count + 1);
+	}
+	data->ats_enabled = 0;
+	amd_viommu_apply_dte(data, &dte);
+	KUNIT_EXPECT_EQ(test, map->host[0x42], none);
 	KUNIT_EXPECT_EQ(test, fguest->bad_entries, 0);
-
-	/* The ID can be that of a device again */
-	KUNIT_EXPECT_EQ(test, 0, amd_viommu_map_vdevice(&gdev->vdev));
-	KUNIT_EXPECT_EQ(test, map->host[id], FAKE_DEVID);
-	KUNIT_EXPECT_EQ(test, FAKE_DEVID,
-			xa_to_value(xa_load(&fguest->guest.devices, id)));
+	gdev->vdev.destroy(&gdev->vdev);
+	amd_viommu_hide_device(data);
+	KUNIT_EXPECT_EQ(test, map->host[0x42], none);
 }
 
 static void virt_id_desc(const u16 *id, char *desc)
@@ -344,6 +396,7 @@ static void vdevice_attached(struct kunit *test)
 			 (u64)fguest->guest.gid << 32;
 
 	attach(gdev);
+	gdev->fdev->data.ats_enabled = 1;
 	fv->private = gdev;
 	fv->fake->on_write = note_dte;
 	fguest->on_write = note_map;
@@ -433,6 +486,7 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(domain_map_unmap),
 	KUNIT_CASE(domain_of_guest),
 	KUNIT_CASE_PARAM(vdevice_map, virt_id_gen_params),
+	KUNIT_CASE(vdevice_hide),
 	KUNIT_CASE(vdevice_attached),
 	KUNIT_CASE(vdevice_hardware_gone),
 	KUNIT_CASE(vdevice_without_trans),

@@ -89,6 +89,9 @@ struct amd_viommu_hw {
 	bool suspended;
 };
 
+/* A device that commands of the guest get to, in amd_viommu_guest->devices */
+#define AMD_VIOMMU_IN_REACH	BIT(16)
+
 /**
  * enum amd_viommu_ring - Rings of a guest
  * @AMD_VIOMMU_CMD: command buffer
@@ -136,9 +139,10 @@ struct amd_viommu_queue {
  * @saved: those of the guest, during suspend
  * @dev_map: memory of the DevID map
  * @dom_map: memory of the DomID map
- * @devices: device IDs that the guest has a device for, with the host's ID. Its
- *           lock is the one of the DevID map
- * @no_devid: what all others mean: the translate device ID; under that lock
+ * @devices: device IDs that the guest has a device for, with the host's ID and
+ *           AMD_VIOMMU_IN_REACH. Its lock is the one of the DevID map
+ * @no_devid: what others, and devices out of reach, mean: the translate device
+ *            ID; under that lock
  * @queues: HW queues
  * @caps: what user space was told, enum iommu_viommu_amd_caps
  * @mmap_offset: of @vf, for user space

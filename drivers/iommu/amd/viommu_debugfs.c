@@ -58,7 +58,10 @@ static int devices_show(struct seq_file *m, void *unused)
 
 	seq_printf(m, "translate 0x%04x\n", guest->trans_devid);
 	xa_for_each(&guest->devices, id, entry)
-		seq_printf(m, "0x%04lx 0x%04lx\n", id, xa_to_value(entry));
+		seq_printf(m, "0x%04lx 0x%04x%s\n", id,
+			   (u16)xa_to_value(entry),
+			   xa_to_value(entry) & AMD_VIOMMU_IN_REACH ? "" :
+			   " out of reach");
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(devices);

@@ -34,6 +34,7 @@ amd_viommu_ops_of(const struct amd_iommu_viommu *aviommu,
 		  const struct iommufd_viommu_ops *without);
 void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 			  struct dev_table_entry *new);
+void amd_viommu_hide_device(struct iommu_dev_data *dev_data);
 void amd_viommu_map_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id,
 			   u16 hdom_id);
 void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id);
@@ -68,6 +69,10 @@ amd_viommu_ops_of(const struct amd_iommu_viommu *aviommu,
 
 static inline void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 					struct dev_table_entry *new)
+{
+}
+
+static inline void amd_viommu_hide_device(struct iommu_dev_data *dev_data)
 {
 }
 

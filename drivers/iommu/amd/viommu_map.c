@@ -7,7 +7,10 @@
  * is known: one that is of no use has to name something harmless.
  *
  * - All device IDs that the guest has no device for name its translate device:
- *   an entry of the device table that no device has.
+ *   an entry of the device table that no device has. So do those of devices that
+ *   have no ATS for the guest, as long as that is so: what else a command can
+ *   invalidate of a device is for the host to do, and one that does not answer,
+ *   as it is being reset, would hold up the commands of all.
  * - All domain IDs that the guest has no domain for name its scratch domain:
  *   an ID that nothing is tagged with.
  *
@@ -168,7 +171,17 @@ static void amd_viommu_write_device(struct amd_viommu_guest *guest, u16 gdev_id,
 			     amd_viommu_vfc_map_entry(gdev_id, hdev_id));
 }
 
-/* Devices have their entries already. Sleeps, others come and go meanwhile. */
+static bool amd_viommu_in_reach(struct amd_viommu_guest *guest, u16 gdev_id)
+{
+	void *entry = xa_load(&guest->devices, gdev_id);
+
+	return entry && (xa_to_value(entry) & AMD_VIOMMU_IN_REACH);
+}
+
+/*
+ * Devices in reach have their entries already. Sleeps; others come and go
+ * meanwhile.
+ */
 static void amd_viommu_fill_dev_map(struct amd_viommu_guest *guest)
 {
 	unsigned long flags;
@@ -177,7 +190,7 @@ static void amd_viommu_fill_dev_map(struct amd_viommu_guest *guest)
 	for (id = 0; id <= U16_MAX;) {
 		xa_lock_irqsave(&guest->devices, flags);
 		do {
-			if (!xa_load(&guest->devices, id))
+			if (!amd_viommu_in_reach(guest, id))
 				amd_viommu_write_device(guest, id,
 							guest->no_devid);
 		} while (++id % MAP_BATCH);
@@ -226,21 +239,75 @@ static void set_guest_devid(struct iommu_dev_data *dev_data,
 	unsigned long flags;
 
 	guard(mutex)(&dev_data->mutex);
+	if (!dev_data->ndom) {
+		dev_data->gdev_viommu = aviommu;
+		dev_data->gdev_id = gdev_id;
+		return;
+	}
+	/* A new top of the parent writes the DTE, too: with both or neither */
+	spin_lock_irqsave(&dev_data->domain->lock, flags);
 	dev_data->gdev_viommu = aviommu;
 	dev_data->gdev_id = gdev_id;
-	if (!dev_data->ndom)
-		return;
-	spin_lock_irqsave(&dev_data->domain->lock, flags);
 	dev_update_dte(dev_data, true);
 	spin_unlock_irqrestore(&dev_data->domain->lock, flags);
+}
+
+/* True if that is a change. Any context; needs no memory. */
+static bool amd_viommu_set_reach(struct amd_viommu_guest *guest, u16 gdev_id,
+				 bool reach)
+{
+	bool change = false;
+	unsigned long flags;
+	u16 hdev_id = 0;
+	void *entry;
+
+	xa_lock_irqsave(&guest->devices, flags);
+	entry = xa_load(&guest->devices, gdev_id);
+	if (entry && amd_viommu_in_reach(guest, gdev_id) != reach) {
+		change = true;
+		__xa_store(&guest->devices, gdev_id,
+			   xa_mk_value(xa_to_value(entry) ^
+				       AMD_VIOMMU_IN_REACH), GFP_ATOMIC);
+		hdev_id = reach ? xa_to_value(entry) : guest->no_devid;
+		amd_viommu_write_device(guest, gdev_id, hdev_id);
+	}
+	xa_unlock_irqrestore(&guest->devices, flags);
+	if (!change)
+		return false;
+	amd_viommu_vfc_post(guest);
+	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
+	return true;
+}
+
+/**
+ * amd_viommu_hide_device - Keep commands of a guest from a device
+ * @dev_data: the device, with its lock held
+ *
+ * Before ATS goes off: a device without does not answer an invalidation. It is
+ * in reach again when its DTE says that it is the guest's, and has ATS.
+ */
+void amd_viommu_hide_device(struct iommu_dev_data *dev_data)
+{
+	struct amd_iommu_viommu *aviommu = dev_data->gdev_viommu;
+	struct iommu_cmd flush = { { dev_data->devid, CMD_INV_DEV_ENTRY << 28 } };
+	struct amd_iommu *iommu;
+
+	if (!aviommu || !amd_viommu_set_reach(aviommu->guest,
+					      dev_data->gdev_id, false))
+		return;
+	/* What is under way has ended when this has */
+	iommu = aviommu->guest->hw->iommu;
+	if (!iommu_queue_command(iommu, &flush))
+		iommu_completion_wait(iommu);
 }
 
 /**
  * amd_viommu_apply_dte - Let hardware know whose a device is
  * @dev_data: the device, which has a nested domain
- * @new: its DTE
+ * @new: its DTE, about to be written
  *
- * With the lock of the parent held.
+ * And the guest's commands get to it, if it has ATS. With the lock of the parent
+ * held.
  */
 void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 			  struct dev_table_entry *new)
@@ -249,6 +316,8 @@ void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 
 	if (!aviommu->guest || dev_data->gdev_viommu != aviommu)
 		return;
+	amd_viommu_set_reach(aviommu->guest, dev_data->gdev_id,
+			     dev_data->ats_enabled);
 	new->data[3] |= DTE_VIMU_EN |
 			FIELD_PREP(DTE_GDEV_ID, dev_data->gdev_id) |
 			FIELD_PREP(DTE_GUEST_ID, aviommu->guest->gid);
@@ -271,19 +340,22 @@ void amd_viommu_remap_devices(struct amd_viommu_guest *guest, u16 devid)
 	amd_viommu_vfc_post(guest);
 }
 
-/* The entry and the list are one for whoever fills the map */
+/* Out of reach yet. Its DTE names this ID, so there is an entry from now on. */
 static int amd_viommu_add_device(struct amd_viommu_guest *guest, u16 gdev_id,
 				 u16 hdev_id)
 {
+	unsigned long flags;
 	int ret;
 
 	ret = xa_err(xa_store_irq(&guest->devices, gdev_id,
 				  xa_mk_value(hdev_id), GFP_KERNEL));
 	if (ret)
 		return ret;
-	amd_viommu_write_device(guest, gdev_id, hdev_id);
+	xa_lock_irqsave(&guest->devices, flags);
+	if (guest->no_devid)
+		amd_viommu_write_device(guest, gdev_id, guest->no_devid);
+	xa_unlock_irqrestore(&guest->devices, flags);
 	amd_viommu_vfc_post(guest);
-	trace_amd_viommu_map_device(guest, gdev_id, hdev_id);
 	return 0;
 }
 

@@ -23,10 +23,12 @@ static int knobs_off(void)
 	static const char *const numbers[] = {
 		"viommu-control-stuck", "viommu-cw-delay-ms", "cmd-delay",
 		"cw-lose", "cw-corrupt", "viommu-misc-extra",
+		"viommu-stop-delay-ms",
 	};
 	unsigned int i;
 	int rc = monitor_set("viommu-cw", "\"normal\"");
 
+	rc |= monitor_set("iotlb-silent", "4294967295");
 	rc |= monitor_set("viommu-vf-enable", "true");
 	rc |= monitor_set("viommu-vfc-enable", "true");
 	for (i = 0; i < ARRAY_SIZE(flags); i++)
@@ -366,6 +368,35 @@ TEST_F(fault, completion_after_the_end)
 	test_knob("viommu-cw-delay-ms", "0");
 	ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
 	ASSERT_EQ(0, amd_hw_nest(&self->hw));
+	test_works();
+}
+
+/*
+ * A device that has no ATS for the guest, as its DTE says so or as it is detached
+ * from that, would not answer: the guest's command does not get to it.
+ */
+TEST_F(fault, device_does_not_answer)
+{
+	long long timeouts = monitor_number("stat-event-7");
+	int i, devid = amd_hw_devid(&self->hw.setup.dev);
+	char text[16];
+	double begin;
+
+	ASSERT_LT(0, devid);
+	snprintf(text, sizeof(text), "%d", devid);
+	test_knob("iotlb-silent", text);
+	for (i = 0; i < 3; i++) {
+		begin = now();
+		EXPECT_EQ(0, amd_ring_run(self->ring,
+					  amd_cmd_iotlb(AMD_VIRT_ID, AMD_GVA)));
+		EXPECT_GT(0.5, now() - begin);
+		if (!i)
+			ASSERT_EQ(0, amd_device_detach(&self->hw.setup.dev));
+		else if (i == 1)
+			ASSERT_EQ(0, amd_device_attach(&self->hw.setup.dev,
+						       self->hw.hwpt_id));
+	}
+	EXPECT_EQ(timeouts, monitor_number("stat-event-7"));
 	test_works();
 }
 
