@@ -60,6 +60,7 @@ void amd_iommu_gdte_apply(const struct iommu_hwpt_amd_guest *gdte,
 			  struct dev_table_entry *new);
 
 int amd_viommu_vdevice_init(struct iommufd_vdevice *vdev);
+void amd_viommu_vdevice_destroy(struct iommufd_vdevice *vdev);
 
 int amd_iommu_guest_cmd_check(const struct iommu_cmd *cmd);
 void amd_iommu_guest_cmd_set_dev(struct iommu_cmd *cmd, u16 devid, int qdep);

@@ -14,11 +14,20 @@ static int is_other_id(struct pci_dev *pdev, u16 alias, void *data)
 }
 
 /**
+ * amd_viommu_vdevice_destroy - Block a nested device whose vDEVICE goes
+ * @vdev: vDEVICE
+ */
+void amd_viommu_vdevice_destroy(struct iommufd_vdevice *vdev)
+{
+	amd_iommu_set_vdevice(iommufd_vdevice_to_device(vdev), NULL);
+}
+
+/**
  * amd_viommu_vdevice_init - Check what a vDEVICE is allocated for
  * @vdev: vDEVICE, filled in by the core but for what is the driver's
  *
- * The core looks vDEVICEs up by ID, so there is nothing to set up or undo: one
- * can go while its device is attached. Events then have no ID to come with.
+ * The device may have a nested domain already, under which it was blocked for
+ * the lack of a vDEVICE.
  *
  * A device whose requests come with more than one ID, or with that of another,
  * has more than one DTE, and faults nobody can assign.
@@ -44,5 +53,9 @@ int amd_viommu_vdevice_init(struct iommufd_vdevice *vdev)
 	if (pci_for_each_dma_alias(pdev, is_other_id, &devid) ||
 	    iommu->pci_seg->alias_table[devid] != devid)
 		return -EOPNOTSUPP;
+
+	amd_iommu_set_vdevice(dev, container_of(vdev->viommu,
+						struct amd_iommu_viommu, core));
+	vdev->destroy = amd_viommu_vdevice_destroy;
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <linux/pci.h>
 
 #include "amd_iommu.h"
+#include "nested.h"
 #include "viommu.h"
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
@@ -382,14 +383,14 @@ static void unmap_vdevice(struct iommufd_vdevice *vdev)
 
 	set_guest_devid(dev_iommu_priv_get(dev), NULL, 0);
 	amd_viommu_del_device(guest, vdev->virt_id);
+	amd_viommu_vdevice_destroy(vdev);
 }
 
 /**
  * amd_viommu_map_vdevice - Say what a device ID of a guest means
  * @vdev: vDEVICE of a vIOMMU that has hardware, checked
  *
- * The op to destroy it undoes that. The device may go on under its nested
- * domain then, but hardware does not take it for the guest's any more.
+ * The op to destroy it undoes that.
  *
  * Return: 0, -ENOMEM, -EIO if the hardware is gone
  */

@@ -69,12 +69,20 @@ static int is_test_device(const struct dirent *ent)
 	       has_text(ent->d_name, "device", "0x0005");
 }
 
-static int find_bdf(unsigned int nth, char *bdf, size_t room)
+/* QEMU's virtio-rng-pci with ats=on: the one kind of device that has ATS */
+static int is_ats_device(const struct dirent *ent)
+{
+	return has_text(ent->d_name, "vendor", "0x1af4") &&
+	       has_text(ent->d_name, "device", "0x1044");
+}
+
+static int find_bdf(int (*is_it)(const struct dirent *), unsigned int nth,
+		    char *bdf, size_t room)
 {
 	struct dirent **list;
 	int i, num;
 
-	num = scandir(PCI_DEVICES, &list, is_test_device, alphasort);
+	num = scandir(PCI_DEVICES, &list, is_it, alphasort);
 	if (num < 0)
 		return -errno;
 	if (nth < (unsigned int)num)
@@ -131,9 +139,32 @@ static int open_bar(struct amd_device *dev)
 	if (ioctl(dev->cdev, VFIO_DEVICE_GET_REGION_INFO, &info))
 		return -errno;
 	dev->bar_size = info.size;
+	dev->bar = NULL;
+	if (!info.size)
+		return 0;
 	dev->bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			dev->cdev, info.offset);
 	return dev->bar == MAP_FAILED ? -errno : 0;
+}
+
+static int open_bdf(struct amd_device *dev, const struct amd_guest *guest,
+		    const char *bdf)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = guest->iommufd,
+	};
+	int rc;
+
+	dev->cdev = open_cdev(bdf);
+	if (dev->cdev < 0)
+		return dev->cdev;
+	rc = ioctl(dev->cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? -errno :
+								 open_bar(dev);
+	dev->dev_id = bind.out_devid;
+	if (rc)
+		close(dev->cdev);
+	return rc;
 }
 
 /**
@@ -147,31 +178,35 @@ static int open_bar(struct amd_device *dev)
 int amd_device_open(struct amd_device *dev, const struct amd_guest *guest,
 		    unsigned int nth)
 {
-	struct vfio_device_bind_iommufd bind = {
-		.argsz = sizeof(bind),
-		.iommufd = guest->iommufd,
-	};
 	char bdf[NAME_MAX + 1];
 	int rc;
 
-	rc = find_bdf(nth, bdf, sizeof(bdf));
-	if (rc)
-		return rc;
-	dev->cdev = open_cdev(bdf);
-	if (dev->cdev < 0)
-		return dev->cdev;
-	rc = ioctl(dev->cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? -errno :
-								 open_bar(dev);
-	dev->dev_id = bind.out_devid;
-	if (rc)
-		close(dev->cdev);
-	return rc;
+	rc = find_bdf(is_test_device, nth, bdf, sizeof(bdf));
+	return rc ?: open_bdf(dev, guest, bdf);
+}
+
+/**
+ * amd_device_open_ats - Bind a device that has ATS, and does no DMA
+ * @dev: the device
+ * @guest: whose it gets
+ * @bdf: gets its address
+ * @room: for that
+ *
+ * Return: 0, -ENODEV if there is none, or another negative errno
+ */
+int amd_device_open_ats(struct amd_device *dev, const struct amd_guest *guest,
+			char *bdf, size_t room)
+{
+	int rc = find_bdf(is_ats_device, 0, bdf, room);
+
+	return rc ?: open_bdf(dev, guest, bdf);
 }
 
 /* Detaches and unbinds, too */
 void amd_device_close(struct amd_device *dev)
 {
-	munmap(dev->bar, dev->bar_size);
+	if (dev->bar)
+		munmap(dev->bar, dev->bar_size);
 	close(dev->cdev);
 }
 

@@ -446,14 +446,21 @@ TEST_F(nested, vdevice_goes_while_attached)
 	struct amd_event event;
 
 	ASSERT_EQ(0, amd_guest_destroy(self->guest, self->setup.vdevice_id));
-	test_dma_at(&self->setup, AMD_GVA, self->page);
-	test_no_dma_at(&self->setup, AMD_GVA + AMD_PAGE, self->page);
+	test_no_dma_at(&self->setup, AMD_GVA, self->page);
+	test_no_dma_at(&self->setup, self->page, self->page);
 	EXPECT_EQ(-EAGAIN, amd_event_read(self->setup.event_fd, &event));
-	/* Nothing to attach again with */
+	/* What needs no guest needs no vDEVICE */
 	EXPECT_EQ(0, amd_device_attach(&self->setup.dev,
 				       self->guest->hwpt_id));
-	EXPECT_EQ(-ENOENT, amd_device_attach(&self->setup.dev, self->hwpt_id));
 	test_dma_at(&self->setup, self->page, self->page);
+	EXPECT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
+	test_no_dma_at(&self->setup, AMD_GVA, self->page);
+	/* Another vDEVICE, at once */
+	ASSERT_EQ(0, amd_guest_vdevice(self->guest, &self->setup.dev,
+				       AMD_VIRT_ID, NULL));
+	test_dma_at(&self->setup, AMD_GVA, self->page);
+	test_no_dma_at(&self->setup, AMD_GVA + AMD_PAGE, self->page);
+	test_page_fault(&self->setup, true, 0, AMD_GVA + AMD_PAGE);
 }
 
 /*

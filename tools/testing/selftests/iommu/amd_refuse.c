@@ -330,21 +330,27 @@ TEST_F(refuse, too_many_domains)
 
 /* Attach */
 
+/* Not refused, as it must not be after a reset, but the device is blocked */
 TEST_F(refuse, attach_without_vdevice)
 {
 	const __u64 blocking[4] = { GDTE_0_V };
+	__u64 page = amd_guest_page(self->guest);
 	__u32 nested, blocked;
 
+	ASSERT_EQ(0, amd_tables_map(self->guest, &self->tables, AMD_GVA, page,
+				    AMD_PTE_W, false));
 	ASSERT_EQ(0, amd_guest_nested(self->guest, self->dev, self->dte,
 				      &nested));
-	EXPECT_EQ(-ENOENT, amd_device_attach(self->dev, nested));
-	/* Nothing happens for the guest to be told of */
+	EXPECT_EQ(0, amd_device_attach(self->dev, nested));
+	test_no_dma_at(&self->setup, AMD_GVA, page);
+	test_no_dma_at(&self->setup, page, page);
 	ASSERT_EQ(0, amd_guest_nested(self->guest, self->dev,
 				      blocking, &blocked));
 	EXPECT_EQ(0, amd_device_attach(self->dev, blocked));
-	EXPECT_EQ(-ENOENT, amd_device_attach(self->dev, nested));
-	ASSERT_EQ(0, amd_setup_vdevice(&self->setup));
 	EXPECT_EQ(0, amd_device_attach(self->dev, nested));
+	test_no_dma_at(&self->setup, AMD_GVA, page);
+	ASSERT_EQ(0, amd_setup_vdevice(&self->setup));
+	test_dma_at(&self->setup, AMD_GVA, page);
 }
 
 /* IOMMU_HWPT_INVALIDATE */

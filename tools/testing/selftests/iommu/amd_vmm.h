@@ -92,6 +92,8 @@ struct amd_device {
 
 int amd_device_open(struct amd_device *dev, const struct amd_guest *guest,
 		    unsigned int nth);
+int amd_device_open_ats(struct amd_device *dev, const struct amd_guest *guest,
+			char *bdf, size_t room);
 void amd_device_close(struct amd_device *dev);
 int amd_device_attach(struct amd_device *dev, __u32 pt_id);
 int amd_device_detach(struct amd_device *dev);

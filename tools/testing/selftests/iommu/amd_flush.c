@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A flush that takes long, or is never confirmed: nobody gets memory that a
+ * device of the last owner still reaches. Needs an IOMMU whose commands can be
+ * slowed down, which real ones cannot.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "amd_utils.h"
+#include "viommu_monitor.h"
+
+/* Longer than a wait was once, shorter than the invalidation timeout */
+#define SLOW "600000000"
+/* Longer than any command may take */
+#define DEAD "20000000000"
+
+#define GPA (AMD_RAM_GPA + (64ULL << 20))
+
+FIXTURE(flush)
+{
+	/* Two VMs with a device each */
+	struct amd_setup one;
+	struct amd_setup two;
+	bool open;
+};
+
+FIXTURE_SETUP(flush)
+{
+	const char *why;
+
+	if (monitor_number("cmd-delay"))
+		SKIP(return, "no IOMMU that can be slowed down");
+	why = amd_setup_device(&self->one, 0);
+	if (why)
+		SKIP(return, "%s", why);
+	why = amd_setup_device(&self->two, 1);
+	if (why) {
+		amd_setup_close(&self->one);
+		SKIP(return, "%s", why);
+	}
+	self->open = true;
+	ASSERT_EQ(0, amd_setup_vdevice(&self->one));
+	ASSERT_EQ(0, amd_device_attach(&self->two.dev,
+				       self->two.guest.hwpt_id));
+	ASSERT_EQ(0, amd_guest_map(&self->two.guest,
+				   amd_guest_ptr(&self->two.guest, AMD_RAM_GPA),
+				   GPA, AMD_PAGE));
+}
+
+FIXTURE_TEARDOWN(flush)
+{
+	if (!self->open)
+		return;
+	EXPECT_EQ(0, monitor_set("cmd-delay", "0"));
+	amd_setup_close(&self->two);
+	amd_setup_close(&self->one);
+}
+
+static long pinned_kib(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[256];
+	long kib = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmPin: %ld", &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* The first VM forwards commands of its guest all the time */
+struct other_vm {
+	struct amd_guest *guest;
+	int stop;
+	int rc;
+	unsigned int rounds;
+};
+
+static void *invalidate(void *arg)
+{
+	struct other_vm *vm = arg;
+
+	while (!__atomic_load_n(&vm->stop, __ATOMIC_RELAXED) && !vm->rc) {
+		struct iommu_viommu_amd_invalidate cmd =
+			amd_cmd_devtab(AMD_VIRT_ID);
+		__u32 num = 1;
+
+		vm->rc = amd_guest_invalidate(vm->guest, &cmd, &num);
+		vm->rounds++;
+	}
+	return NULL;
+}
+
+TEST_F(flush, slow_is_waited_for)
+{
+	struct other_vm vm = { .guest = &self->one.guest };
+	pthread_t thread;
+	int i;
+
+	test_dma_at(&self->two, GPA, AMD_RAM_GPA);
+	ASSERT_EQ(0, monitor_set("cmd-delay", SLOW));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, invalidate, &vm));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(0, amd_guest_unmap(&self->two.guest, GPA, AMD_PAGE));
+		test_no_dma_at(&self->two, GPA, AMD_RAM_GPA);
+		EXPECT_EQ(0, amd_guest_map(&self->two.guest,
+					   amd_guest_ptr(&self->two.guest,
+							 AMD_RAM_GPA),
+					   GPA, AMD_PAGE));
+		test_dma_at(&self->two, GPA, AMD_RAM_GPA);
+	}
+	__atomic_store_n(&vm.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, vm.rc);
+	EXPECT_LT(0, vm.rounds);
+}
+
+/* The IOMMU is at one command, and then comes back */
+TEST_F(flush, unconfirmed_frees_nothing)
+{
+	struct iommu_viommu_amd_invalidate cmd = amd_cmd_devtab(AMD_VIRT_ID);
+	long before = pinned_kib();
+	__u32 num = 1;
+	int i;
+
+	ASSERT_LT(0, before);
+	test_dma_at(&self->two, GPA, AMD_RAM_GPA);
+	ASSERT_EQ(0, monitor_set("cmd-delay", DEAD));
+	EXPECT_EQ(-EIO, amd_guest_unmap(&self->two.guest, GPA, AMD_PAGE));
+	EXPECT_EQ(before, pinned_kib());
+	/* It is unmapped all the same */
+	EXPECT_EQ(-ENOENT, amd_guest_unmap(&self->two.guest, GPA, AMD_PAGE));
+	/* Others are told, too, and lose nothing by it */
+	EXPECT_EQ(-EIO, amd_guest_invalidate(&self->one.guest, &cmd, &num));
+
+	ASSERT_EQ(0, monitor_set("cmd-delay", "0"));
+	for (i = 0; i < 60; i++) {
+		num = 1;
+		if (!amd_guest_invalidate(&self->one.guest, &cmd, &num))
+			break;
+		sleep(1);
+	}
+	EXPECT_GT(60, i);
+	/* Which pages it was about is not known any more: all of them stay */
+	EXPECT_EQ(-EIO, amd_guest_unmap(&self->two.guest, AMD_RAM_GPA,
+					AMD_RAM_SIZE));
+	EXPECT_EQ(before, pinned_kib());
+	test_no_dma_at(&self->two, AMD_RAM_GPA, AMD_RAM_GPA);
+	EXPECT_EQ(0, amd_guest_unmap(&self->one.guest, AMD_RAM_GPA,
+				     AMD_RAM_SIZE));
+	EXPECT_EQ(before - (long)AMD_RAM_SIZE / 1024, pinned_kib());
+}
+
+TEST_HARNESS_MAIN
