@@ -178,6 +178,16 @@ void amd_iommu_model_int_fault(AMDVIState *s, uint16_t devid, hwaddr addr)
     }
 }
 
+void amd_iommu_iotlb_timeout(AMDVIState *s, uint16_t devid, hwaddr addr,
+                             uint64_t vflags)
+{
+    uint64_t evt[2] = {
+        EVT_CODE(AMD_IOMMU_EVT_IOTLB_TIMEOUT) | vflags | devid, addr
+    };
+
+    amd_iommu_log_event(s, evt);
+}
+
 /* The command stays at the head: the ring stops until it is enabled anew */
 static void halt(AMDVIState *s)
 {

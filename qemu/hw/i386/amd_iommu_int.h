@@ -117,6 +117,10 @@ struct AMDIOMMUModel {
     GHashTable *pdes;
     GHashTable *gcr3s;
     QEMUTimer *cmd_timer;
+    /* Runs while the host's ring waits for the device iotlb_silent */
+    QEMUTimer *iotlb_timer;
+    bool iotlb_waits;
+    uint16_t iotlb_devid;
     Error *blocker;
     bool cmd_halted;
     bool in_surprise;
@@ -135,6 +139,7 @@ struct AMDIOMMUModel {
     uint64_t cmd_delay_ns;
     uint32_t cw_lose;
     uint32_t cw_corrupt;
+    uint32_t iotlb_silent;
 };
 
 /* Hooks in amd_iommu.c, amd_iommu_model.c */

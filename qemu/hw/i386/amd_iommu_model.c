@@ -319,7 +319,63 @@ static bool exec(AMDVIState *s, const uint64_t cmd[2])
 static bool ring_runs(AMDVIState *s)
 {
     return s->cmdbuf_enabled && s->cmdbuf_len && !s->model->cmd_halted &&
-           s->cmdbuf_head != s->cmdbuf_tail;
+           !s->model->iotlb_waits && s->cmdbuf_head != s->cmdbuf_tail;
+}
+
+/* InvTimeOut of the control register, bits 7:5; 7 is reserved */
+int64_t amd_iommu_iotlb_deadline(AMDVIState *s, uint16_t devid)
+{
+    static const uint32_t ms[8] = { 0, 1, 10, 100, 1000, 10000, 100000, 0 };
+    uint32_t limit = ms[extract64(amd_iommu_control(s), 5, 3)];
+
+    if (devid != s->model->iotlb_silent) {
+        return 0;
+    }
+    return !limit ? INT64_MAX :
+           qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + limit * (int64_t)SCALE_MS;
+}
+
+static void advance(AMDVIState *s)
+{
+    s->cmdbuf_head = (s->cmdbuf_head + AMDVI_COMMAND_SIZE) %
+                     (s->cmdbuf_len * AMDVI_COMMAND_SIZE);
+    amd_iommu_set_reg(s, AMDVI_MMIO_COMMAND_HEAD, s->cmdbuf_head);
+}
+
+/* Whether the ring has to wait for a device that does not answer */
+static bool iotlb_waits(AMDVIState *s, const uint64_t cmd[2])
+{
+    AMDIOMMUModel *m = s->model;
+    int64_t until = extract64(cmd[0], 60, 4) == AMDVI_CMD_INVAL_IOTLB_PAGES ?
+                    amd_iommu_iotlb_deadline(s, extract64(cmd[0], 0, 16)) : 0;
+
+    m->iotlb_waits = until;
+    m->iotlb_devid = extract64(cmd[0], 0, 16);
+    if (until && until != INT64_MAX) {
+        timer_mod(m->iotlb_timer, until);
+    }
+    return until;
+}
+
+/* It has had the time that software gave it: logged, and the next command */
+static void iotlb_timer(void *opaque)
+{
+    AMDIOMMUModel *m = opaque;
+
+    m->iotlb_waits = false;
+    /* Software could not wait for its flush meanwhile */
+    m->unwaited_ms = m->unwaited_ms ? qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) :
+                     0;
+    amd_iommu_iotlb_timeout(m->s, m->iotlb_devid,
+                            m->s->cmdbuf + m->s->cmdbuf_head, 0);
+    advance(m->s);
+    amd_iommu_model_cmdbuf_run(m->s);
+}
+
+static void iotlb_forget(AMDIOMMUModel *m)
+{
+    m->iotlb_waits = false;
+    timer_del(m->iotlb_timer);
 }
 
 static void exec_one(AMDVIState *s)
@@ -337,9 +393,9 @@ static void exec_one(AMDVIState *s)
         amd_iommu_illegal_command(s, cmd);
         return;
     }
-    s->cmdbuf_head = (s->cmdbuf_head + AMDVI_COMMAND_SIZE) %
-                     (s->cmdbuf_len * AMDVI_COMMAND_SIZE);
-    amd_iommu_set_reg(s, AMDVI_MMIO_COMMAND_HEAD, s->cmdbuf_head);
+    if (!iotlb_waits(s, cmd)) {
+        advance(s);
+    }
 }
 
 static void arm_timer(AMDIOMMUModel *m)
@@ -460,6 +516,7 @@ static void write_control(AMDVIState *s, uint64_t val)
     }
     if (!(sticks & AMDVI_MMIO_CONTROL_CMDBUFLEN)) {
         m->cmd_halted = false;
+        iotlb_forget(m);
     }
     amd_iommu_set_reg(s, AMDVI_MMIO_CONTROL, sticks);
     amdvi_handle_control_write(s);
@@ -523,6 +580,7 @@ void amd_iommu_model_reset(AMDVIState *s)
     AMDIOMMUModel *m = s->model;
 
     timer_del(m->cmd_timer);
+    iotlb_forget(m);
     m->cmd_halted = false;
     m->fault_last = false;
     m->unwaited_ms = 0;
@@ -618,6 +676,7 @@ bool amd_iommu_model_realize(AMDVIState *s, Error **errp)
         return false;
     }
     m->cmd_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, cmd_timer, m);
+    m->iotlb_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, iotlb_timer, m);
     amd_iommu_cache_init(m);
     add_counters(s, &m->stats);
     if (!s->cfg.np_cache) {
@@ -655,6 +714,9 @@ void amd_iommu_model_instance_init(Object *obj)
                                    OBJ_PROP_FLAG_READWRITE);
     object_property_add_uint32_ptr(obj, "cw-corrupt", &m->cw_corrupt,
                                    OBJ_PROP_FLAG_READWRITE);
+    m->iotlb_silent = UINT32_MAX;
+    object_property_add_uint32_ptr(obj, "iotlb-silent", &m->iotlb_silent,
+                                   OBJ_PROP_FLAG_READWRITE);
     object_property_add_bool(obj, "surprise-reset", NULL, set_surprise_reset);
     amd_iommu_audit_init(obj);
     if (ops && ops->instance_init) {
@@ -674,6 +736,7 @@ void amd_iommu_model_instance_finalize(Object *obj)
     migrate_del_blocker(&m->blocker);
     if (m->cmd_timer) {
         timer_free(m->cmd_timer);
+        timer_free(m->iotlb_timer);
         amd_iommu_cache_finalize(m);
     }
     g_free(m->last_violation);

@@ -101,6 +101,7 @@ enum {
     AMD_IOMMU_EVT_PT_HW         = 0x4,
     AMD_IOMMU_EVT_ILLEGAL_CMD   = 0x5,
     AMD_IOMMU_EVT_CMD_HW        = 0x6,
+    AMD_IOMMU_EVT_IOTLB_TIMEOUT = 0x7,
     AMD_IOMMU_EVT_GUEST_FAULT   = 0xb,
     AMD_IOMMU_EVT_VIOMMU_HW     = 0xc,
 };
@@ -239,6 +240,21 @@ void amd_iommu_inv_all(AMDVIState *s);
  * if the opcode is another one or a reserved bit is set.
  */
 bool amd_iommu_exec_inv(AMDVIState *s, const uint64_t cmd[2]);
+
+/**
+ * amd_iommu_iotlb_deadline - when an INVALIDATE_IOTLB_PAGES that has just been
+ * sent to @devid gives up, in ns of virtual time; INT64_MAX: never. 0 if the
+ * device answers, as all do but the one that the knob iotlb-silent names.
+ */
+int64_t amd_iommu_iotlb_deadline(AMDVIState *s, uint16_t devid);
+
+/**
+ * amd_iommu_iotlb_timeout - log IOTLB_INV_TIMEOUT
+ * @addr: of the command
+ * @vflags: AMD_EVT_VFLAG_* if it was in a guest's ring
+ */
+void amd_iommu_iotlb_timeout(AMDVIState *s, uint16_t devid, hwaddr addr,
+                             uint64_t vflags);
 
 /* Fields of INVALIDATE_IOMMU_PAGES and INVALIDATE_IOTLB_PAGES */
 hwaddr amd_iommu_cmd_range(uint64_t qword1, uint64_t *size);

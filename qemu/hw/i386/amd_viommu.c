@@ -25,6 +25,7 @@
  *   amd_viommu_map.c      DevID and DomID maps
  *   amd_viommu_trans.c    rules for the DTEs that hardware depends on
  *   amd_viommu_ring.c     guest command ring
+ *   amd_viommu_linger.c   rings that go on when they have been switched off
  *   amd_viommu_log.c      guest event and PPR logs
  *   amd_viommu_intr.c     extended interrupt remapping
  *   amd_viommu_strict.c   violations, host events 0xB and 0xC
@@ -70,7 +71,8 @@
  *
  * Limits
  * ------
- * - Commands complete at once. COMPLETION_WAIT is still demanded.
+ * - Commands complete at once, but for what the knobs hold back.
+ *   COMPLETION_WAIT is still demanded.
  * - Rings at fixed private addresses (control bit 60 clear) are refused.
  * - Devices of this machine send no page requests: the PPR log is filled by
  *   the property viommu-inject only.
@@ -117,6 +119,8 @@ AMDViommuGuest *amd_viommu_guest_new(AMDViommu *v, uint16_t gid)
     }
     g->gid = gid;
     g->halted = false;
+    g->iotlb_until = 0;
+    memset(g->linger, 0, sizeof(g->linger));
     memset(g->vfc, 0, sizeof(g->vfc));
     memset(g->vf, 0, sizeof(g->vf));
     return g;
@@ -292,6 +296,7 @@ static void reset(AMDVIState *s, bool surprise)
     }
     g_queue_free_full(v->cw_late, g_free);
     v->cw_late = g_queue_new();
+    amd_viommu_linger_reset(v);
     g_hash_table_remove_all(v->guests);
     g_hash_table_remove_all(v->unfenced);
     amd_viommu_tlb_reset(v);
@@ -330,6 +335,7 @@ static void instance_finalize(AMDVIState *s)
         g_free(v->owner[AMD_MAP_DEV]);
         g_free(v->owner[AMD_MAP_DOM]);
         timer_free(v->cw_timer);
+        timer_free(v->ring_timer);
     }
     migrate_del_blocker(&v->blocker);
     g_free(v);

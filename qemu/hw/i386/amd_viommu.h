@@ -37,6 +37,13 @@ typedef enum AMDViommuCwKnob {
     AMD_CW__MAX,
 } AMDViommuCwKnob;
 
+/* How the host hears that a guest's ring or store cannot be reached */
+typedef enum AMDViommuRingFault {
+    AMD_RF_ILLEGAL_COMMAND,
+    AMD_RF_IO_PAGE_FAULT,
+    AMD_RF__MAX,
+} AMDViommuRingFault;
+
 /**
  * AMDViommuGuest - what hardware keeps per guest ID
  * @gid: guest ID
@@ -44,6 +51,12 @@ typedef enum AMDViommuCwKnob {
  * @unfenced: RESET_VMMIO has been executed, but no completion wait since
  * @running: the command ring is being executed (no recursion)
  * @halted: the command ring stopped on an error until it is enabled again
+ * @linger: VFC 20h, 28h and 30h as they were when that ring was switched off,
+ *     as long as it still runs; else 0
+ * @linger_until: when it stops, ns of virtual time
+ * @iotlb_until: when the IOTLB invalidation at the head gives up, likewise; 0:
+ *     there is none
+ * @iotlb_devid: the device that does not answer it, host's ID
  * @vfc: VFCtrl registers, one per 8 bytes
  * @vf: VF page registers, one per 8 bytes
  * @cmds: commands executed, by opcode
@@ -60,6 +73,10 @@ typedef struct AMDViommuGuest {
     bool unfenced;
     bool running;
     bool halted;
+    uint64_t linger[3];
+    int64_t linger_until[3];
+    int64_t iotlb_until;
+    uint16_t iotlb_devid;
     uint64_t vfc[AMD_VFC_NR_REGS];
     uint64_t vf[AMD_VF_NR_REGS];
 
@@ -114,9 +131,13 @@ struct AMDViommu {
     bool ring_error;
     bool log_overflow;
     bool sparse_dev_map;
+    bool base_resets;
     uint64_t ctrl_stuck;        /* control bits that do not stick */
+    uint64_t misc_extra;
     uint32_t cw_delay_ms;
+    uint32_t stop_delay_ms;
     int cw_knob;                /* AMDViommuCwKnob */
+    int ring_fault;             /* AMDViommuRingFault */
 
     MemoryRegion vf_mr;
     MemoryRegion vfc_mr;
@@ -133,6 +154,7 @@ struct AMDViommu {
 
     QEMUTimer *cw_timer;
     GQueue *cw_late;            /* guest stores that the knob holds back */
+    QEMUTimer *ring_timer;      /* a ring stops, or gives up to wait */
     Error *blocker;
 
     uint64_t violations[AMD_VR__MAX];
@@ -155,6 +177,7 @@ static inline uint64_t *amd_vf(AMDViommuGuest *g, unsigned reg)
 
 /* amd_viommu_vfctrl.c */
 extern const MemoryRegionOps amd_viommu_vfc_ops;
+uint64_t amd_viommu_ring_reg(const AMDViommuGuest *g, unsigned reg);
 uint64_t amd_viommu_ring_base(const AMDViommuGuest *g, AMDViommuRing ring);
 uint32_t amd_viommu_ring_bytes(const AMDViommuGuest *g, AMDViommuRing ring);
 uint16_t amd_viommu_trans_devid(const AMDViommuGuest *g);
@@ -197,8 +220,15 @@ void amd_viommu_map_forget(AMDViommu *v, uint16_t gid);
 bool amd_viommu_check_trans(AMDViommu *v, AMDViommuGuest *g);
 void amd_viommu_check_nested(AMDViommu *v, uint16_t devid);
 
+/* amd_viommu_linger.c: rings that go on although they have been switched off */
+void amd_viommu_linger_update(AMDViommu *v, AMDViommuGuest *g,
+                              const AMDViommuGuest *old, unsigned reg);
+void amd_viommu_linger_arm(AMDViommu *v);
+void amd_viommu_linger_reset(AMDViommu *v);
+
 /* amd_viommu_ring.c: the guest command ring */
 void amd_viommu_ring_run(AMDViommu *v, AMDViommuGuest *g);
+void amd_viommu_ring_iotlb_done(AMDViommu *v, AMDViommuGuest *g);
 void amd_viommu_ring_run_all(AMDViommu *v);
 
 /* amd_viommu_log.c: guest event and PPR logs */
@@ -222,6 +252,8 @@ void amd_viommu_violation(AMDViommu *v, AMDViommuReason why, uint16_t gid,
                           uint64_t detail);
 const char *amd_viommu_reason_name(AMDViommuReason why);
 void amd_viommu_event_guest_fault(AMDViommu *v, uint16_t gid, hwaddr addr);
+void amd_viommu_event_unreachable(AMDViommu *v, AMDViommuGuest *g,
+                                  hwaddr addr, bool write);
 void amd_viommu_event_hw_error(AMDViommu *v, uint16_t gid, unsigned source,
                                hwaddr addr);
 void amd_viommu_event_illegal(AMDViommu *v, uint16_t gid, hwaddr addr);

@@ -198,7 +198,8 @@ uint64_t amd_viommu_control_write(AMDVIState *s, uint64_t old, uint64_t val)
 /*
  * The order known is: buffer mode, read it back, then vCmdEn, then vIommuEn,
  * with private address space in place [several]. Both enables in one write
- * are accepted [chosen].
+ * are accepted [chosen]. Interrupts to guests have the format that GAEn turns
+ * on: all known software sets it before [several].
  */
 void amd_viommu_control_changed(AMDVIState *s, uint64_t old, uint64_t val)
 {
@@ -217,6 +218,10 @@ void amd_viommu_control_changed(AMDVIState *s, uint64_t old, uint64_t val)
     } else if ((rise & AMD_VIOMMU_CTRL_VIOMMU_EN) &&
                !(val & AMD_VIOMMU_CTRL_VCMD_EN)) {
         amd_viommu_violation(v, AMD_VR_CTRL_ORDER, 0, rise);
+    }
+    if ((rise & AMD_VIOMMU_CTRL_VIOMMU_EN) &&
+        !(val & AMDVI_MMIO_CONTROL_GAEN)) {
+        amd_viommu_violation(v, AMD_VR_BEFORE_GA, 0, val);
     }
     if ((rise & AMD_VIOMMU_CTRL_VIOMMU_EN) &&
         !amd_viommu_pas_mapped(v, AMD_PAS_BACKING)) {

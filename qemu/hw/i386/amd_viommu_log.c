@@ -52,12 +52,13 @@ static const Log ppr_log = {
 
 static bool log_enabled(const AMDViommuGuest *g, const Log *log)
 {
-    return (amd_vfc(g, log->ctrl) & log->enable) == log->enable;
+    return (amd_viommu_ring_reg(g, log->ctrl) & log->enable) == log->enable;
 }
 
 static bool log_is_dual(const AMDViommuGuest *g, const Log *log)
 {
-    return extract64(amd_vfc(g, log->ctrl), log->dual_shift, 2) == 1;
+    return extract64(amd_viommu_ring_reg(g, log->ctrl), log->dual_shift, 2) ==
+           1;
 }
 
 static void log_update(AMDViommuGuest *g, const AMDViommuGuest *old,

@@ -52,8 +52,14 @@ static const Knob knobs[] = {
          "guest logs count as full"),
     KNOB("viommu-sparse-dev-map", "bool", sparse_dev_map, false,
          "a host need not fill the DevID map"),
+    KNOB("viommu-base-resets-pointers", "bool", base_resets, false,
+         "another base or length of a guest ring sets its head and tail to 0"),
+    KNOB("viommu-misc-extra", "uint64", misc_extra, false,
+         "further bits that read 1 in VFCtrl 10h, outside 31:16"),
     KNOB("viommu-cw-delay-ms", "uint32", cw_delay_ms, false,
          "guest completion stores arrive that much later"),
+    KNOB("viommu-stop-delay-ms", "uint32", stop_delay_ms, false,
+         "guest rings go on that long after their enable bit is cleared"),
 };
 
 static const QEnumLookup cw_lookup = {
@@ -63,6 +69,14 @@ static const QEnumLookup cw_lookup = {
         [AMD_CW_WRONG] = "wrong",
     },
     .size = AMD_CW__MAX,
+};
+
+static const QEnumLookup ring_fault_lookup = {
+    .array = (const char *const[]) {
+        [AMD_RF_ILLEGAL_COMMAND] = "illegal-command",
+        [AMD_RF_IO_PAGE_FAULT] = "io-page-fault",
+    },
+    .size = AMD_RF__MAX,
 };
 
 static AMDViommu *of(Object *obj)
@@ -112,6 +126,16 @@ static int cw_get(Object *obj, Error **errp)
 static void cw_set(Object *obj, int val, Error **errp)
 {
     of(obj)->cw_knob = val;
+}
+
+static int ring_fault_get(Object *obj, Error **errp)
+{
+    return of(obj)->ring_fault;
+}
+
+static void ring_fault_set(Object *obj, int val, Error **errp)
+{
+    of(obj)->ring_fault = val;
 }
 
 static void visit_u64(Visitor *vis, const char *name, uint64_t val)
@@ -302,6 +326,9 @@ void amd_viommu_add_properties(AMDVIState *s)
     }
     object_property_add_enum(obj, "viommu-cw", "AMDViommuCw", &cw_lookup,
                              cw_get, cw_set);
+    object_property_add_enum(obj, "viommu-ring-fault", "AMDViommuRingFault",
+                             &ring_fault_lookup, ring_fault_get,
+                             ring_fault_set);
     object_property_add(obj, "viommu-counters", "struct", counters_get, NULL,
                         NULL, NULL);
     object_property_add(obj, "viommu-violations", "struct", violations_get,

@@ -24,6 +24,7 @@ R(NO_WAIT,              "no-completion-wait",           HOST),
 R(VF_ACCESS,            "vf-access-width",              GUEST),
 /* host control, own DTE and private address space */
 R(CTRL_ORDER,           "control-enable-order",         HOST),
+R(BEFORE_GA,            "viommu-before-ga",             HOST),
 R(OWN_DTE,              "own-dte-not-ready",            HOST),
 R(VIOMMU_OFF,           "use-while-viommu-off",         HOST),
 R(DTE_STALE,            "dte-changed-without-flush",    HOST),

@@ -21,6 +21,7 @@ typedef enum Result {
     DONE,
     SKIPPED,            /* logged, go on with the next command */
     HALT,               /* the ring stops here */
+    WAIT,               /* the command is not done yet */
 } Result;
 
 /* A completion store that the knob holds back */
@@ -33,8 +34,8 @@ typedef struct LateStore {
 
 static bool ring_may_run(AMDViommu *v, AMDViommuGuest *g)
 {
-    return (amd_vfc(g, AMD_VFC_CMD) & AMD_VFC_CMD_EN) && !g->halted &&
-           amd_viommu_on(v) &&
+    return (amd_viommu_ring_reg(g, AMD_VFC_CMD) & AMD_VFC_CMD_EN) &&
+           !g->halted && amd_viommu_on(v) &&
            (amd_iommu_control(v->iommu) & AMD_VIOMMU_CTRL_GST_BUF_TRP);
 }
 
@@ -46,12 +47,12 @@ static void show_run_bit(AMDViommu *v, AMDViommuGuest *g)
     *status |= ring_may_run(v, g) ? AMD_VF_ST_CMD_RUN : 0;
 }
 
-/* An address of the guest's that hardware cannot reach: host event 0xB */
+/* An address of the guest's that hardware cannot reach: the host hears of it */
 static Result unreachable(AMDViommu *v, AMDViommuGuest *g,
                           AMDViommuReason why, hwaddr gpa)
 {
     amd_viommu_violation(v, why, g->gid, gpa);
-    amd_viommu_event_guest_fault(v, g->gid, gpa);
+    amd_viommu_event_unreachable(v, g, gpa, why == AMD_VR_CW_UNMAPPED);
     return HALT;
 }
 
@@ -161,6 +162,21 @@ static Result invalidate_all(AMDViommu *v, AMDViommuGuest *g)
     return DONE;
 }
 
+/* Knob iotlb-silent: the device never says that it has dropped anything */
+static bool iotlb_waits(AMDViommu *v, AMDViommuGuest *g, unsigned op,
+                        uint16_t hid)
+{
+    if (op != AMDVI_CMD_INVAL_IOTLB_PAGES) {
+        return false;
+    }
+    g->iotlb_until = amd_iommu_iotlb_deadline(v->iommu, hid);
+    g->iotlb_devid = hid;
+    if (g->iotlb_until) {
+        amd_viommu_linger_arm(v);
+    }
+    return g->iotlb_until;
+}
+
 static Result execute(AMDViommu *v, AMDViommuGuest *g, const uint64_t cmd[2],
                       hwaddr at)
 {
@@ -195,7 +211,18 @@ static Result execute(AMDViommu *v, AMDViommuGuest *g, const uint64_t cmd[2],
     v->guest_cmd = true;
     ok = amd_iommu_exec_inv(v->iommu, host);
     v->guest_cmd = false;
-    return ok ? DONE : illegal(v, g, cmd, at);
+    if (!ok) {
+        return illegal(v, g, cmd, at);
+    }
+    return iotlb_waits(v, g, op, hid) ? WAIT : DONE;
+}
+
+static void advance(AMDViommuGuest *g)
+{
+    uint64_t *head = amd_vf(g, AMD_VF_CMD_HEAD);
+
+    *head = (*head + AMD_VIOMMU_ENTRY_SIZE) %
+            amd_viommu_ring_bytes(g, AMD_RING_CMD);
 }
 
 static Result step(AMDViommu *v, AMDViommuGuest *g)
@@ -218,10 +245,21 @@ static Result step(AMDViommu *v, AMDViommuGuest *g)
     cmd[0] = le64_to_cpu(cmd[0]);
     cmd[1] = le64_to_cpu(cmd[1]);
     r = execute(v, g, cmd, gpa);
-    if (r != HALT) {
-        *head = (*head + AMD_VIOMMU_ENTRY_SIZE) % bytes;
+    if (r == DONE || r == SKIPPED) {
+        advance(g);
     }
     return r;
+}
+
+/* The invalidation at the head has given up: the next command's turn */
+void amd_viommu_ring_iotlb_done(AMDViommu *v, AMDViommuGuest *g)
+{
+    hwaddr at = amd_viommu_ring_base(g, AMD_RING_CMD) +
+                *amd_vf(g, AMD_VF_CMD_HEAD);
+
+    g->iotlb_until = 0;
+    amd_iommu_iotlb_timeout(v->iommu, g->iotlb_devid, at, AMD_EVT_VFLAG_VCMD);
+    advance(g);
 }
 
 void amd_viommu_ring_run(AMDViommu *v, AMDViommuGuest *g)
@@ -234,7 +272,7 @@ void amd_viommu_ring_run(AMDViommu *v, AMDViommuGuest *g)
         *amd_vf(g, AMD_VF_CMD_HEAD) != *amd_vf(g, AMD_VF_CMD_TAIL)) {
         amd_viommu_check_trans(v, g);
     }
-    while (ring_may_run(v, g) &&
+    while (ring_may_run(v, g) && !g->iotlb_until &&
            *amd_vf(g, AMD_VF_CMD_HEAD) != *amd_vf(g, AMD_VF_CMD_TAIL)) {
         if (step(v, g) == HALT) {
             g->halted = true;

@@ -67,6 +67,30 @@ void amd_viommu_event_guest_fault(AMDViommu *v, uint16_t gid, hwaddr addr)
     amd_iommu_log_event(v->iommu, evt);
 }
 
+/*
+ * The same for a ring's fetch or a completion store. Which event that is is not
+ * known; what drivers of the vendor decode vFlags for are faults, in the name
+ * of the translate device [inferred], whose positions are those of any other.
+ */
+void amd_viommu_event_unreachable(AMDViommu *v, AMDViommuGuest *g,
+                                  hwaddr addr, bool write)
+{
+    uint16_t devid = amd_viommu_trans_devid(g);
+    AMDIOMMUXlat x = { .fault_addr = addr };
+    uint64_t dte[4] = {}, evt[2];
+
+    if (v->ring_fault == AMD_RF_ILLEGAL_COMMAND) {
+        amd_viommu_event_guest_fault(v, g->gid, addr);
+        return;
+    }
+    x.fault = amd_iommu_dte_get(v->iommu, devid, dte) ?:
+              AMD_IOMMU_NOT_PRESENT;
+    amd_iommu_encode_fault(evt, devid, dte, &x, write ? IOMMU_WO : IOMMU_RO,
+                           AMD_IOMMU_PASID_NONE,
+                           AMD_EVT_VFLAG_VCMD | AMD_EVT_VFLAG_VPTR);
+    amd_iommu_log_event(v->iommu, evt);
+}
+
 /* Hardware could not reach what the host gave it: gid = dw0[15:0] */
 void amd_viommu_event_hw_error(AMDViommu *v, uint16_t gid, unsigned source,
                                hwaddr addr)

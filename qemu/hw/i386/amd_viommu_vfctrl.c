@@ -41,27 +41,63 @@ static const struct {
                         AMD_VFC_PPR, 4, AMD_VFC_PPR_DUAL_SHIFT, 2 },
 };
 
-uint64_t amd_viommu_ring_base(const AMDViommuGuest *g, AMDViommuRing ring)
+static uint64_t base_of(AMDViommuRing ring, uint64_t reg)
 {
-    return (amd_vfc(g, rings[ring].reg) & rings[ring].base_mask) >>
-           rings[ring].base_right;
+    return (reg & rings[ring].base_mask) >> rings[ring].base_right;
+}
+
+static unsigned len_code_of(AMDViommuRing ring, uint64_t reg)
+{
+    return extract64(reg, rings[ring].len_shift, 4);
+}
+
+static bool enabled_in(AMDViommuRing ring, uint64_t reg)
+{
+    return extract64(reg, rings[ring].enable_shift, rings[ring].enable_width);
+}
+
+/* What the registers say */
+static uint64_t ring_base(const AMDViommuGuest *g, AMDViommuRing ring)
+{
+    return base_of(ring, amd_vfc(g, rings[ring].reg));
 }
 
 static unsigned ring_len_code(const AMDViommuGuest *g, AMDViommuRing ring)
 {
-    return extract64(amd_vfc(g, rings[ring].len_reg), rings[ring].len_shift,
-                     4);
-}
-
-uint32_t amd_viommu_ring_bytes(const AMDViommuGuest *g, AMDViommuRing ring)
-{
-    return AMD_VIOMMU_ENTRY_SIZE << ring_len_code(g, ring);
+    return len_code_of(ring, amd_vfc(g, rings[ring].len_reg));
 }
 
 static bool ring_enabled(const AMDViommuGuest *g, AMDViommuRing ring)
 {
-    return extract64(amd_vfc(g, rings[ring].len_reg),
-                     rings[ring].enable_shift, rings[ring].enable_width);
+    return enabled_in(ring, amd_vfc(g, rings[ring].len_reg));
+}
+
+/*
+ * What hardware works with: a ring that was switched off and still runs does
+ * so with what the registers were before
+ */
+uint64_t amd_viommu_ring_reg(const AMDViommuGuest *g, unsigned reg)
+{
+    uint64_t kept = reg >= AMD_VFC_CMD && reg <= AMD_VFC_PPR ?
+                    g->linger[(reg - AMD_VFC_CMD) / 8] : 0;
+
+    return kept ?: amd_vfc(g, reg);
+}
+
+uint64_t amd_viommu_ring_base(const AMDViommuGuest *g, AMDViommuRing ring)
+{
+    return base_of(ring, amd_viommu_ring_reg(g, rings[ring].reg));
+}
+
+uint32_t amd_viommu_ring_bytes(const AMDViommuGuest *g, AMDViommuRing ring)
+{
+    return AMD_VIOMMU_ENTRY_SIZE <<
+           len_code_of(ring, amd_viommu_ring_reg(g, rings[ring].len_reg));
+}
+
+static bool ring_works(const AMDViommuGuest *g, AMDViommuRing ring)
+{
+    return enabled_in(ring, amd_viommu_ring_reg(g, rings[ring].len_reg));
 }
 
 uint16_t amd_viommu_trans_devid(const AMDViommuGuest *g)
@@ -71,15 +107,15 @@ uint16_t amd_viommu_trans_devid(const AMDViommuGuest *g)
 
 bool amd_viommu_any_ring_enabled(const AMDViommuGuest *g)
 {
-    return ring_enabled(g, AMD_RING_CMD) || ring_enabled(g, AMD_RING_EVT) ||
-           ring_enabled(g, AMD_RING_PPR);
+    return ring_works(g, AMD_RING_CMD) || ring_works(g, AMD_RING_EVT) ||
+           ring_works(g, AMD_RING_PPR);
 }
 
 /* What must hold for a ring to be enabled, as far as registers go */
 static bool ring_legal(AMDViommu *v, const AMDViommuGuest *g,
                        AMDViommuRing ring)
 {
-    uint64_t base = amd_viommu_ring_base(g, ring);
+    uint64_t base = ring_base(g, ring);
     unsigned len = ring_len_code(g, ring);
     bool on = ring_enabled(g, ring);
     bool ok = true;
@@ -121,9 +157,10 @@ static bool ring_may_start(AMDViommu *v, AMDViommuGuest *g)
 static bool ring_changed_live(const AMDViommuGuest *old,
                               const AMDViommuGuest *g, AMDViommuRing ring)
 {
-    return ring_enabled(old, ring) && ring_enabled(g, ring) &&
-           (amd_viommu_ring_base(old, ring) != amd_viommu_ring_base(g, ring) ||
-            ring_len_code(old, ring) != ring_len_code(g, ring));
+    return ring_works(old, ring) && ring_enabled(g, ring) &&
+           (amd_viommu_ring_base(old, ring) != ring_base(g, ring) ||
+            amd_viommu_ring_bytes(old, ring) !=
+            AMD_VIOMMU_ENTRY_SIZE << ring_len_code(g, ring));
 }
 
 static bool write_ring(AMDViommu *v, AMDViommuGuest *g,
@@ -170,6 +207,25 @@ static void write_backing(AMDViommu *v, AMDViommuGuest *g, unsigned reg)
     }
 }
 
+/* Knob: the base register of bare metal takes head and tail along */
+static void reset_pointers(AMDViommuGuest *g, const AMDViommuGuest *old)
+{
+    static const unsigned head[] = {
+        [AMD_RING_CMD] = AMD_VF_CMD_HEAD,
+        [AMD_RING_EVT] = AMD_VF_EVT_HEAD,
+        [AMD_RING_PPR] = AMD_VF_PPR_HEAD,
+    };
+    AMDViommuRing ring;
+
+    for (ring = AMD_RING_CMD; ring <= AMD_RING_PPR; ring++) {
+        if (ring_base(g, ring) != ring_base(old, ring) ||
+            ring_len_code(g, ring) != ring_len_code(old, ring)) {
+            *amd_vf(g, head[ring]) = 0;
+            *amd_vf(g, head[ring] + 8) = 0;
+        }
+    }
+}
+
 static void write_reg(AMDViommu *v, AMDViommuGuest *g, unsigned reg,
                       uint64_t val)
 {
@@ -197,6 +253,10 @@ static void write_reg(AMDViommu *v, AMDViommuGuest *g, unsigned reg,
     if (reg == AMD_VFC_CMD && !(old.vfc[reg / 8] & AMD_VFC_CMD_EN)) {
         g->halted = false;
     }
+    if (v->base_resets) {
+        reset_pointers(g, &old);
+    }
+    amd_viommu_linger_update(v, g, &old, reg);
     amd_viommu_log_update(v, g, &old);
     amd_viommu_ring_run(v, g);
 }
@@ -232,6 +292,9 @@ static uint64_t vfc_read(void *opaque, hwaddr addr, unsigned size)
         return UINT64_MAX;
     }
     val = g ? g->vfc[(addr % 64) / 8] : 0;
+    if (g && addr % 64 == AMD_VFC_MISC) {
+        val |= v->misc_extra & ~AMD_VFC_MISC_MASK;
+    }
     trace_amd_viommu_vfc_read(addr >> AMD_VIOMMU_VFC_SHIFT, addr % 64, val);
     return val;
 }
@@ -243,6 +306,11 @@ static void vfc_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     uint16_t gid = addr >> AMD_VIOMMU_VFC_SHIFT;
     AMDViommuGuest *g = decode(v, addr, size, val);
 
+    /* Whether software writes back what it has read there is its choice */
+    if (addr % 64 == AMD_VFC_MISC) {
+        bad &= ~v->misc_extra;
+        val &= AMD_VFC_MISC_MASK | bad;
+    }
     v->n.vfc_writes++;
     trace_amd_viommu_vfc_write(gid, addr % 64, val);
     if (!gid || !v->vfc_enable || size != 8 || addr % 8) {

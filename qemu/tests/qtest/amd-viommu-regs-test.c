@@ -287,6 +287,74 @@ static void test_reset_clears(void)
     end(g, true);
 }
 
+/* Knob: what else there may be in VFCtrl 10h is no part of the device ID */
+static void test_misc_extra(void)
+{
+    QAVGuest *g = one_guest();
+    uint64_t extra = 0x123456780000abcdULL;
+    uint64_t id = (uint64_t)g->trans << AMD_VFC_MISC_TRANS_SHIFT, val;
+
+    g_assert_cmphex(qav_vfc_read(g->v, GID, AMD_VFC_MISC), ==, id);
+    qamd_set(g->v->q, "viommu-misc-extra", extra | AMD_VFC_MISC_MASK);
+    val = qav_vfc_read(g->v, GID, AMD_VFC_MISC);
+    g_assert_cmphex(val, ==, extra | id);
+    /* Written back, or not: both right, and they stay */
+    qav_vfc_write(g->v, GID, AMD_VFC_MISC, val);
+    g_assert_cmphex(qav_vfc_read(g->v, GID, AMD_VFC_MISC), ==, val);
+    qav_vfc_write(g->v, GID, AMD_VFC_MISC, 0);
+    g_assert_cmphex(qav_vfc_read(g->v, GID, AMD_VFC_MISC), ==, extra);
+    qav_vfc_write(g->v, GID, AMD_VFC_MISC, id);
+    qav_ring(g, QAV_RING_CODE);
+    g_assert(qav_wait(g));
+    qav_assert_clean(g->v);
+    /* A bit that is in neither is still wrong */
+    qav_vfc_write(g->v, GID, AMD_VFC_MISC, id | 0x10);
+    g_assert_cmpuint(qav_violations(g->v, "vfc-undefined-bit"), ==, 1);
+    end(g, false);
+}
+
+static void check_pointers(QAVGuest *g, unsigned head, uint64_t want)
+{
+    g_assert_cmphex(qav_vf_read(g->v, GID, head), ==, want);
+    g_assert_cmphex(qav_vf_read(g->v, GID, head + 8), ==, want);
+}
+
+static void move_ring(QAVGuest *g, unsigned head, unsigned reg, uint64_t base,
+                      uint64_t after)
+{
+    qav_vfc_write(g->v, GID, reg, 0);
+    qav_vf_write(g->v, GID, head, 0x40);
+    qav_vf_write(g->v, GID, head + 8, 0x40);
+    qav_vfc_write(g->v, GID, reg, base | QAV_RING_CODE);
+    check_pointers(g, head, after);
+    qav_vf_write(g->v, GID, head, 0x40);
+    qav_vf_write(g->v, GID, head + 8, 0x40);
+    /* The same base, another bit: they stay in any case */
+    qav_vfc_write(g->v, GID, reg, base | QAV_RING_CODE | BIT(9));
+    check_pointers(g, head, 0x40);
+    /* Length is a part of the base register */
+    qav_vfc_write(g->v, GID, reg, base | (QAV_RING_CODE + 1));
+    check_pointers(g, head, after);
+}
+
+/* Knob: whether another base moves head and tail is not known */
+static void test_base_resets(void)
+{
+    QAVGuest *g = one_guest();
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        uint64_t after = i ? 0 : 0x40;
+
+        qav_set_bool(g->v, "viommu-base-resets-pointers", i);
+        move_ring(g, AMD_VF_CMD_HEAD, AMD_VFC_CMD, 0x5000, after);
+        move_ring(g, AMD_VF_EVT_HEAD, AMD_VFC_EVT, 0x5000, after);
+        move_ring(g, AMD_VF_PPR_HEAD, AMD_VFC_PPR,
+                  0x5000ULL << AMD_VFC_PPR_BASE_SHIFT, after);
+    }
+    end(g, true);
+}
+
 static void test_all_ones(void)
 {
     QAVGuest *g = one_guest();
@@ -404,6 +472,8 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-viommu/vf/other-offsets", test_vf_other_offsets);
     qtest_add_func("/amd-viommu/vf/status", test_status_run_bits);
     qtest_add_func("/amd-viommu/reset-vmmio", test_reset_clears);
+    qtest_add_func("/amd-viommu/misc-extra", test_misc_extra);
+    qtest_add_func("/amd-viommu/base-resets", test_base_resets);
     qtest_add_func("/amd-viommu/all-ones", test_all_ones);
     qtest_add_func("/amd-viommu/last-gid", test_last_guest);
     qtest_add_func("/amd-viommu/machine-reset", test_machine_reset);

@@ -719,6 +719,115 @@ static void test_cw_knobs(void)
     end(g, true);
 }
 
+/* Knob: a fault in the name of the translate device instead of event Bh */
+static void test_ring_fault_knob(void)
+{
+    QAVGuest *g = ring_guest(",viommu-ring-fault=io-page-fault");
+    uint64_t flags = 0x2ULL << 60 | (uint64_t)g->domid << 32 | g->trans |
+                     AMD_EVT_VFLAG_VCMD | AMD_EVT_VFLAG_VPTR;
+
+    qav_cmd(g, CMD(COMPLETION_WAIT) | 0x1000 | 1, 0);
+    assert_event(g->v, flags | AMD_IOMMU_EVF_RW, 0x1000);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
+    qav_ring(g, QAV_RING_CODE);
+    qav_set_bool(g->v, "viommu-ring-error", true);
+    g_assert(!qav_wait(g));
+    assert_event(g->v, flags, g->ring);
+    g_assert_cmphex(qav_vf_read(g->v, GID, AMD_VF_CMD_HEAD), ==, 0);
+    end(g, true);
+}
+
+static bool runs(QAVGuest *g, uint64_t bit)
+{
+    return qav_vf_read(g->v, GID, AMD_VF_STATUS) & bit;
+}
+
+/* Knob: switched off, the base gone from the register, and still at work */
+static void test_stop_delay(void)
+{
+    QAVGuest *g = ring_guest("");
+
+    qamd_set(g->v->q, "viommu-stop-delay-ms", 20);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
+    g_assert_cmphex(qav_vfc_read(g->v, GID, AMD_VFC_CMD), ==, 0);
+    g_assert(runs(g, AMD_VF_ST_CMD_RUN));
+    g_assert_cmpuint(qamd_get(g->v->q, "viommu-running"), ==, 1);
+    g_assert(qav_wait(g));
+    qtest_clock_step(g->v->q->qts, 19000000);
+    g_assert(runs(g, AMD_VF_ST_CMD_RUN));
+    qtest_clock_step(g->v->q->qts, 1000001);
+    g_assert(!runs(g, AMD_VF_ST_CMD_RUN));
+    g_assert_cmpuint(qamd_get(g->v->q, "viommu-running"), ==, 0);
+    g_assert(!qav_wait(g));
+    /* On again in time: as if it had never been off */
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE |
+                  AMD_VFC_CMD_EN);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE |
+                  AMD_VFC_CMD_EN);
+    qtest_clock_step(g->v->q->qts, 30000000);
+    g_assert(runs(g, AMD_VF_ST_CMD_RUN));
+    g_assert(qav_wait(g));
+    /* RESET_VMMIO ends it at once */
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
+    qav_guest_reset(g);
+    g_assert(!runs(g, AMD_VF_ST_CMD_RUN));
+    end(g, true);
+}
+
+static void test_stop_delay_log(void)
+{
+    QAVGuest *g = qav_guest(qav_up(""), GID);
+
+    qav_event_log(g, 0);
+    own_device(g);
+    qamd_set(g->v->q, "viommu-stop-delay-ms", 20);
+    qav_vfc_write(g->v, GID, AMD_VFC_EVT, 0);
+    g_assert(runs(g, AMD_VF_ST_EVT_RUN));
+    inject(g, "event", 0x2ULL << 60 | BIT_ULL(48), 0);
+    g_assert_cmphex(qav_vf_read(g->v, GID, AMD_VF_EVT_TAIL), ==, 16);
+    qtest_clock_step(g->v->q->qts, 21000000);
+    g_assert(!runs(g, AMD_VF_ST_EVT_RUN));
+    inject(g, "event", 0x2ULL << 60 | BIT_ULL(48), 0);
+    g_assert_cmphex(qav_vf_read(g->v, GID, AMD_VF_EVT_TAIL), ==, 16);
+    end(g, true);
+}
+
+/* Knob: the ring waits for a device, and cannot stop before it has given up */
+static void test_iotlb_silent(void)
+{
+    QAVGuest *g = ring_guest("");
+    QAMDIOMMU *q = g->v->q;
+
+    qav_map_dev(g, GDEV, q->devid);
+    qav_map_dev(g, GDEV + 1, q->devid + 8);
+    qamd_set_reg(q, AMDVI_MMIO_CONTROL,
+                 qamd_reg(q, AMDVI_MMIO_CONTROL) | 2ULL << 5);
+    qamd_set(q, "iotlb-silent", q->devid);
+    qav_cmd(g, CMD(INVAL_IOTLB_PAGES) | (GDEV + 1), 0);
+    g_assert(qav_wait(g));
+    qav_cmd(g, CMD(INVAL_IOTLB_PAGES) | GDEV, 0);
+    g_assert(!qav_wait(g));
+    g_assert_cmphex(qav_vf_read(g->v, GID, AMD_VF_CMD_HEAD), ==, 32);
+    /* Another ring is not concerned: the host's own */
+    g_assert(qamd_wait(q));
+    qtest_clock_step(q->qts, 9000000);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE);
+    g_assert(runs(g, AMD_VF_ST_CMD_RUN));
+    assert_no_event(g->v);
+    qtest_clock_step(q->qts, 1000001);
+    assert_event(g->v, 0x7ULL << 60 | AMD_EVT_VFLAG_VCMD | q->devid,
+                 g->ring + 32);
+    /* The command that was begun is over, the next one was not */
+    g_assert(!runs(g, AMD_VF_ST_CMD_RUN));
+    g_assert_cmphex(qav_vf_read(g->v, GID, AMD_VF_CMD_HEAD), ==, 48);
+    g_assert_cmphex(qtest_readq(q->qts, g->sem_spa), ==, g->sem_value - 1);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, g->ring | QAV_RING_CODE |
+                  AMD_VFC_CMD_EN);
+    g_assert_cmphex(qtest_readq(q->qts, g->sem_spa), ==, g->sem_value);
+    end(g, true);
+}
+
 static void test_hw_error_event(void)
 {
     QAVGuest *g = qav_guest(qav_up(""), GID);
@@ -795,6 +904,9 @@ static void add_ring_tests(void)
     qtest_add_func("/amd-viommu/ring/control", test_control_stops_rings);
     qtest_add_func("/amd-viommu/ring/not-mapped", test_ring_not_mapped);
     qtest_add_func("/amd-viommu/ring/error-knob", test_ring_error_knob);
+    qtest_add_func("/amd-viommu/ring/fault-knob", test_ring_fault_knob);
+    qtest_add_func("/amd-viommu/ring/stop-delay", test_stop_delay);
+    qtest_add_func("/amd-viommu/ring/iotlb-silent", test_iotlb_silent);
     qtest_add_func("/amd-viommu/cmd/domain", test_domain_substitution);
     qtest_add_func("/amd-viommu/cmd/device", test_device_substitution);
     qtest_add_func("/amd-viommu/cmd/all", test_invalidate_all);
@@ -820,6 +932,7 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-viommu/log/event-b", test_event_log_b);
     qtest_add_func("/amd-viommu/log/ppr", test_ppr_log);
     qtest_add_func("/amd-viommu/log/not-mapped", test_log_not_mapped);
+    qtest_add_func("/amd-viommu/log/stop-delay", test_stop_delay_log);
     qtest_add_func("/amd-viommu/nested/invalidate", test_nested_invalidate);
     qtest_add_func("/amd-viommu/nested/guest-fault", test_nested_guest_fault);
     qtest_add_func("/amd-viommu/nested/host-fault", test_nested_host_fault);

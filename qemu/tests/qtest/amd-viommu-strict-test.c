@@ -143,6 +143,16 @@ static void mode_with_enables(QAVGuest *g)
                 AMD_VIOMMU_CTRL_GST_BUF_TRP);
 }
 
+static void without_ga(QAVGuest *g)
+{
+    uint64_t on = qamd_reg(g->v->q, AMDVI_MMIO_CONTROL) &
+                  ~AMDVI_MMIO_CONTROL_GAEN;
+
+    qamd_set_reg(g->v->q, AMDVI_MMIO_CONTROL,
+                 on & ~AMD_VIOMMU_CTRL_VIOMMU_EN);
+    qamd_set_reg(g->v->q, AMDVI_MMIO_CONTROL, on);
+}
+
 static void own_dte_missing(QAVGuest *g)
 {
     uint64_t on = qamd_reg(g->v->q, AMDVI_MMIO_CONTROL), dte[4] = {};
@@ -435,6 +445,24 @@ static void ring_moved_live(QAVGuest *g)
     qav_vfc_write(g->v, GID, AMD_VFC_CMD, (g->ring + 0x1000) | RING_ON);
 }
 
+/* Off and on again elsewhere, without a look at the run bit */
+static void ring_moved_while_stopping(QAVGuest *g)
+{
+    qamd_set(g->v->q, "viommu-stop-delay-ms", 10);
+    qav_ring(g, QAV_RING_CODE);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, (g->ring + 0x1000) | RING_ON);
+}
+
+/* The translate device goes while the ring still uses it */
+static void trans_cleared_stopping(QAVGuest *g)
+{
+    qamd_set(g->v->q, "viommu-stop-delay-ms", 10);
+    qav_ring(g, QAV_RING_CODE);
+    qav_vfc_write(g->v, GID, AMD_VFC_CMD, 0);
+    qav_vfc_write(g->v, GID, AMD_VFC_MISC, 0);
+}
+
 static void dual_mode(QAVGuest *g)
 {
     qav_vfc_write(g->v, GID, AMD_VFC_EVT, 0x1000 | QAV_RING_CODE | 3 << 10);
@@ -568,6 +596,7 @@ static const Mistake mistakes[] = {
     { "no-completion-wait", trans_flush_without_wait },
     { "control-enable-order", control_order },
     { "control-enable-order", mode_with_enables },
+    { "viommu-before-ga", without_ga },
     { "own-dte-not-ready", own_dte_missing },
     { "use-while-viommu-off", enable_while_off },
     { "use-while-viommu-off", map_while_off },
@@ -600,12 +629,14 @@ static const Mistake mistakes[] = {
     { "translate-dte-domid", trans_domid_of_pas },
     { "translate-id-is-a-device", trans_is_device },
     { "translate-id-cleared-live", trans_cleared_live },
+    { "translate-id-cleared-live", trans_cleared_stopping },
     { "gpa-translation-stale", parent_not_flushed },
     { "ring-without-buffer-mode", ring_without_mode },
     { "ring-length-code", length_too_small },
     { "ring-length-code", length_zero },
     { "ring-base-zero", ring_base_zero },
     { "ring-changed-while-enabled", ring_moved_live },
+    { "ring-changed-while-enabled", ring_moved_while_stopping },
     { "dual-log-mode-undefined", dual_mode },
     { "dte-gid-never-set-up", dte_gid_unused },
     { "dte-gid-never-set-up", dte_fields_swapped },

@@ -267,6 +267,42 @@ static void test_delay_stale(void)
     qamd_stop(q);
 }
 
+/* A device that never answers: the time that software allows, then an event */
+static void test_iotlb_silent(const void *data)
+{
+    unsigned code = GPOINTER_TO_UINT(data);
+    int64_t ms = code == 1 ? 1 : code == 4 ? 1000 : 100000;
+    QAMDIOMMU *q = qamd_start("", "");
+    uint64_t evt[2];
+
+    qamd_enable(q, (uint64_t)code << 5);
+    g_assert_cmphex(qamd_get(q, "iotlb-silent"), ==, UINT32_MAX);
+    qamd_cmd(q, CMD(4) | q->devid, 0);
+    g_assert_true(qamd_wait(q));
+    qamd_set(q, "iotlb-silent", q->devid);
+    qamd_cmd(q, CMD(4) | (q->devid + 8), 0);
+    g_assert_true(qamd_wait(q));
+    qamd_cmd(q, CMD(4) | q->devid, 0);
+    g_assert_false(qamd_wait(q));
+    qtest_clock_step(q->qts, ms * NS_PER_MS - 1);
+    g_assert_cmphex(qamd_reg(q, AMDVI_MMIO_COMMAND_HEAD), ==, 4 * 16);
+    g_assert_false(qamd_event(q, evt));
+    g_assert_true(qamd_reg(q, AMDVI_MMIO_STATUS) &
+                  AMDVI_MMIO_STATUS_CMDBUF_RUN);
+    qtest_clock_step(q->qts, 1);
+    if (code == 7) {
+        /* Reserved, so no limit: off and on is the way out */
+        g_assert_false(qamd_event(q, evt));
+    } else {
+        g_assert_true(qamd_event(q, evt));
+        g_assert_cmphex(evt[0], ==, 7ULL << 60 | q->devid);
+        g_assert_cmphex(evt[1], ==, q->cmdbuf + 4 * 16);
+        g_assert_cmphex(qtest_readq(q->qts, q->sem), ==, q->sem_value);
+    }
+    g_assert_cmpuint(qamd_get(q, "stat-violations"), ==, 0);
+    qamd_stop(q);
+}
+
 static void test_lose(void)
 {
     QAMDIOMMU *q = qamd_start("", "");
@@ -468,6 +504,14 @@ int main(int argc, char **argv)
     qtest_add_func(DIR "wait/status", test_wait_status);
     qtest_add_func(DIR "knob/delay", test_delay);
     qtest_add_func(DIR "knob/delay-stale", test_delay_stale);
+    qtest_add_data_func(DIR "knob/iotlb-silent-1ms", GUINT_TO_POINTER(1),
+                        test_iotlb_silent);
+    qtest_add_data_func(DIR "knob/iotlb-silent-1s", GUINT_TO_POINTER(4),
+                        test_iotlb_silent);
+    qtest_add_data_func(DIR "knob/iotlb-silent-100s", GUINT_TO_POINTER(6),
+                        test_iotlb_silent);
+    qtest_add_data_func(DIR "knob/iotlb-silent-reserved", GUINT_TO_POINTER(7),
+                        test_iotlb_silent);
     qtest_add_func(DIR "knob/lose", test_lose);
     qtest_add_func(DIR "knob/corrupt", test_corrupt);
     qtest_add_func(DIR "knob/strict", test_strict);

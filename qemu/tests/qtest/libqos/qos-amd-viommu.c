@@ -91,7 +91,7 @@ void qav_control(QAMDVIOMMU *v, uint64_t set)
 
 void qav_enable(QAMDVIOMMU *v)
 {
-    qamd_enable(v->q, AMD_VIOMMU_CTRL_GCR3_TRP);
+    qamd_enable(v->q, AMD_VIOMMU_CTRL_GCR3_TRP | AMDVI_MMIO_CONTROL_GAEN);
     qav_map_backing(v);
     qav_own_dte(v);
     qav_flush_pas(v);
