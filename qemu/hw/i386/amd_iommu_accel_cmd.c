@@ -47,7 +47,7 @@ static void failed(AMDIOMMUAccel *a, int ret, hwaddr addr, Error *err)
     bool illegal = ret == -EINVAL || ret == -EOPNOTSUPP;
 
     error_prepend(&err, "The guest's command at 0x%" HWADDR_PRIx ": ", addr);
-    amd_accel_report(a, err);
+    amd_accel_report(a, illegal ? AMD_ACCEL_GUEST : AMD_ACCEL_HOST, err);
     log_command(a, illegal ? AMD_IOMMU_EVT_ILLEGAL_CMD : AMD_IOMMU_EVT_CMD_HW,
                 addr);
     stop_at(a, addr);

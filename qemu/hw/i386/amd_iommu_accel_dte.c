@@ -5,7 +5,8 @@
  *
  * While the guest's IOMMU is off, devices have the nesting parent: their DMA
  * addresses are guest physical. While it is on they have what their entries
- * say, or nothing: after an error there is never the table of before.
+ * say, or nothing. If the host can neither attach nor detach a device, that one
+ * keeps the table of before until it can: QEMU tries once a second.
  */
 
 #include "qemu/osdep.h"
@@ -20,6 +21,9 @@
 
 /* A driver that writes an entry word by word is through after this */
 #define FAULT_DELAY_MS  100
+
+/* A host that can neither attach nor detach a device may be able to later */
+#define RETRY_MS        1000
 
 static bool attach(AMDIOMMUAccel *a, AMDAccelDevice *dev, AMDAccelAttach to,
                    uint32_t id, Error **errp)
@@ -39,18 +43,26 @@ static bool attach(AMDIOMMUAccel *a, AMDAccelDevice *dev, AMDAccelAttach to,
     return true;
 }
 
+static void set_timer(AMDIOMMUAccel *a, int64_t ms)
+{
+    timer_mod(a->fault_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+}
+
 /* If there is nothing to attach it to, then to nothing: that blocks as well */
 static void block(AMDIOMMUAccel *a, AMDAccelDevice *dev)
 {
     Error *err = NULL;
 
+    dev->stuck = false;
     if (attach(a, dev, AMD_ACCEL_BLOCKED, a->block_id, &err)) {
         return;
     }
-    amd_accel_report(a, err);
+    amd_accel_report(a, AMD_ACCEL_HOST, err);
     err = NULL;
     if (!amd_accel_host_detach(a, dev, &err)) {
-        amd_accel_report(a, err);
+        amd_accel_report(a, AMD_ACCEL_HOST, err);
+        dev->stuck = true;
+        set_timer(a, RETRY_MS);
         return;
     }
     dev->attach = AMD_ACCEL_BLOCKED;
@@ -74,35 +86,49 @@ static void log_illegal_dte(AMDIOMMUAccel *a, uint16_t rid)
     amdvi_log_event(a->s, evt);
 }
 
-/* Takes @err */
-static void fault(AMDIOMMUAccel *a, AMDAccelDevice *dev, Error *err)
-{
-    uint16_t rid = amd_accel_rid(dev);
-
-    clear_fault(dev);
-    error_prepend(&err, "guest device %02x:%02x.%x is blocked: ",
-                  PCI_BUS_NUM(rid), PCI_SLOT(rid), PCI_FUNC(rid));
-    dev->fault = err;
-    block(a, dev);
-    if (a->vf) {
-        timer_mod(a->fault_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                                  FAULT_DELAY_MS);
-    } else {
-        log_illegal_dte(a, rid);
-        amd_accel_show_faults(a);
-    }
-}
-
 /* Those that are still there */
-void amd_accel_show_faults(AMDIOMMUAccel *a)
+static void show_faults(AMDIOMMUAccel *a)
 {
     AMDAccelDevice *dev;
 
     QLIST_FOREACH(dev, &a->devices, next) {
         if (dev->fault) {
-            amd_accel_report(a, dev->fault);
+            amd_accel_report(a, dev->blame, dev->fault);
             dev->fault = NULL;
         }
+    }
+}
+
+void amd_accel_fault_timer(void *opaque)
+{
+    AMDIOMMUAccel *a = opaque;
+    AMDAccelDevice *dev;
+
+    show_faults(a);
+    QLIST_FOREACH(dev, &a->devices, next) {
+        if (dev->stuck) {
+            block(a, dev);
+        }
+    }
+}
+
+/* Takes @err */
+static void fault(AMDIOMMUAccel *a, AMDAccelDevice *dev, AMDAccelBlame blame,
+                  Error *err)
+{
+    uint16_t rid = amd_accel_rid(dev);
+
+    clear_fault(dev);
+    dev->blame = blame;
+    error_prepend(&err, "guest device %02x:%02x.%x is blocked: ",
+                  PCI_BUS_NUM(rid), PCI_SLOT(rid), PCI_FUNC(rid));
+    dev->fault = err;
+    block(a, dev);
+    if (a->vf) {
+        set_timer(a, FAULT_DELAY_MS);
+    } else {
+        log_illegal_dte(a, rid);
+        show_faults(a);
     }
 }
 
@@ -149,18 +175,22 @@ static bool same_dte(const uint64_t one[4], const uint64_t other[4])
 }
 
 static bool nest(AMDIOMMUAccel *a, AMDAccelDevice *dev, const uint64_t dte[4],
-                 Error **errp)
+                 AMDAccelBlame *blame, Error **errp)
 {
     uint32_t id;
 
     if (dev->attach == AMD_ACCEL_NESTED && same_dte(dev->dte, dte)) {
         return true;
     }
-    if (!check_dte(dte, errp) ||
-        !amd_accel_host_nested(a, dev->hiodi, dte, &id, errp)) {
+    if (!check_dte(dte, errp)) {
+        return false;
+    }
+    if (!amd_accel_host_nested(a, dev->hiodi, dte, &id, errp)) {
+        *blame = amd_accel_blame(a);
         return false;
     }
     if (!attach(a, dev, AMD_ACCEL_NESTED, id, errp)) {
+        *blame = amd_accel_blame(a);
         amd_accel_host_destroy(a, &id);
         return false;
     }
@@ -168,47 +198,66 @@ static bool nest(AMDIOMMUAccel *a, AMDAccelDevice *dev, const uint64_t dte[4],
     return true;
 }
 
-static bool own_vdevice(AMDIOMMUAccel *a, AMDAccelDevice *dev, Error **errp)
+static bool own_vdevice(AMDIOMMUAccel *a, AMDAccelDevice *dev,
+                        AMDAccelBlame *blame, Error **errp)
 {
-    return dev->vdev_id ||
-           amd_accel_host_vdevice(a, dev, amd_accel_rid(dev), errp);
+    if (dev->vdev_id && dev->rid == amd_accel_rid(dev)) {
+        return true;
+    }
+    *blame = AMD_ACCEL_HOST;
+    if (dev->vdev_id) {
+        error_setg(errp, "the host has it as 0x%04x, and does not let go of "
+                   "it", dev->rid);
+        return false;
+    }
+    return amd_accel_host_vdevice(a, dev, amd_accel_rid(dev), errp);
 }
 
+/* Not while it translates: nobody could tell whose its faults are */
 static void drop_vdevice(AMDIOMMUAccel *a, AMDAccelDevice *dev)
 {
     if (dev->attach == AMD_ACCEL_NESTED) {
         block(a, dev);
     }
-    amd_accel_host_destroy(a, &dev->vdev_id);
+    if (dev->attach != AMD_ACCEL_NESTED) {
+        amd_accel_host_destroy(a, &dev->vdev_id);
+    }
 }
 
 /* Give a device what the guest wants it to have now */
 void amd_accel_device_sync(AMDIOMMUAccel *a, AMDAccelDevice *dev)
 {
+    AMDAccelBlame blame = AMD_ACCEL_GUEST;
     uint16_t rid = amd_accel_rid(dev);
     uint64_t dte[4] = { 0 };
     Error *err = NULL;
 
+    dev->stuck = false;
     if (!a->s->enabled) {
         clear_fault(dev);
         if (!attach(a, dev, AMD_ACCEL_PARENT, a->parent_id, &err)) {
-            fault(a, dev, err);
+            fault(a, dev, AMD_ACCEL_HOST, err);
         }
         return;
     }
-    if (!own_vdevice(a, dev, &err) || !read_dte(a, rid, dte, &err)) {
-        fault(a, dev, err);
+    if (!own_vdevice(a, dev, &blame, &err) || !read_dte(a, rid, dte, &err)) {
+        fault(a, dev, blame, err);
         return;
     }
     trace_amd_iommu_accel_dte(rid, dte[0], dte[1], dte[2], dte[3]);
     if (!(dte[0] & DTE0_V) || !(dte[0] & DTE0_TV)) {
         clear_fault(dev);
         block(a, dev);
-    } else if (nest(a, dev, dte, &err)) {
+    } else if (nest(a, dev, dte, &blame, &err)) {
         clear_fault(dev);
     } else {
-        fault(a, dev, err);
+        fault(a, dev, blame, err);
     }
+}
+
+static bool is_renumbered(const AMDAccelDevice *dev)
+{
+    return dev->vdev_id && dev->rid != amd_accel_rid(dev);
 }
 
 /* After what is about all of them: IOMMU on or off, another table, hotplug */
@@ -219,13 +268,13 @@ void amd_accel_devices_sync(AMDIOMMUAccel *a)
 
     /* A guest that gives buses other numbers may exchange two of them */
     QLIST_FOREACH(dev, &a->devices, next) {
-        if (dev->vdev_id && dev->rid != amd_accel_rid(dev)) {
+        if (is_renumbered(dev)) {
             drop_vdevice(a, dev);
         }
     }
     if (!amd_accel_watch_update(a, &err)) {
         QLIST_FOREACH(dev, &a->devices, next) {
-            fault(a, dev, error_copy(err));
+            fault(a, dev, AMD_ACCEL_GUEST, error_copy(err));
         }
         error_free(err);
         return;
@@ -239,6 +288,13 @@ void amd_accel_dte_changed(AMDIOMMUAccel *a, uint16_t first, uint16_t last)
 {
     AMDAccelDevice *dev;
 
+    /* Nobody says that a bus has another number, and the IDs of others changed */
+    QLIST_FOREACH(dev, &a->devices, next) {
+        if (a->s->enabled && is_renumbered(dev)) {
+            amd_accel_devices_sync(a);
+            return;
+        }
+    }
     QLIST_FOREACH(dev, &a->devices, next) {
         uint16_t rid = amd_accel_rid(dev);
 
@@ -259,7 +315,7 @@ void amd_accel_device_detach(AMDIOMMUAccel *a, AMDAccelDevice *dev)
 
     if (dev->attach != AMD_ACCEL_PARENT &&
         !amd_accel_host_detach(a, dev, &err)) {
-        amd_accel_report(a, err);
+        amd_accel_report(a, AMD_ACCEL_HOST, err);
         attach(a, dev, AMD_ACCEL_PARENT, a->parent_id, NULL);
     }
     amd_accel_host_destroy(a, &dev->hwpt_id);

@@ -76,9 +76,14 @@ static void handle_event(AMDIOMMUAccel *a, const struct iommu_vevent_amd *data)
         amdvi_log_event(a->s, evt);
         return;
     }
-    error_setg(&err, "event %x from the host, guest device 0x%04x, "
-               "address 0x%" PRIx64, code, (uint16_t)evt[0], evt[1]);
-    amd_accel_report(a, err);
+    if (code == AMD_IOMMU_EVT_ILLEGAL_CMD) {
+        error_setg(&err, "the guest's command at 0x%" PRIx64 " is illegal, or "
+                   "about a device that the guest does not have", evt[1]);
+    } else {
+        error_setg(&err, "event %x from the host, guest device 0x%04x, "
+                   "address 0x%" PRIx64, code, (uint16_t)evt[0], evt[1]);
+    }
+    amd_accel_report(a, AMD_ACCEL_GUEST, err);
 }
 
 static void events_ready(void *opaque)

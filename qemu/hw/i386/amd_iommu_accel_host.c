@@ -16,8 +16,28 @@
 static bool count(AMDIOMMUAccel *a, AMDIOMMUIoctl kind, bool ok)
 {
     a->s->counters.ioctl[kind]++;
-    a->s->counters.errors += !ok;
+    if (!ok) {
+        a->host_errno = errno;
+        a->s->counters.errors++;
+    }
     return ok;
+}
+
+/* Other errors tell that what the guest has set up cannot be */
+AMDAccelBlame amd_accel_blame(const AMDIOMMUAccel *a)
+{
+    switch (a->host_errno) {
+    case EIO:
+    case ENODEV:
+    case ENOMEM:
+    case ENOSPC:
+    case EBUSY:
+    case EINTR:
+    case ETIMEDOUT:
+        return AMD_ACCEL_HOST;
+    default:
+        return AMD_ACCEL_GUEST;
+    }
 }
 
 /* Without @data it is a vIOMMU without rings, whatever the host has */
@@ -145,17 +165,38 @@ void amd_accel_host_destroy(AMDIOMMUAccel *a, uint32_t *id)
 }
 
 /* What a guest does again and again must not fill the log of the host */
-void amd_accel_report(AMDIOMMUAccel *a, Error *err)
+static bool may_report(AMDAccelReports *r)
 {
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+    int64_t more = (now - r->since) / AMD_ACCEL_REPORT_MS;
+
+    if (more > 0) {
+        r->since = now;
+        r->recent -= MIN(more, r->recent);
+    }
+    if (r->recent == AMD_ACCEL_BURST) {
+        r->hidden++;
+        return false;
+    }
+    r->recent++;
+    r->shown++;
+    return true;
+}
+
+void amd_accel_report(AMDIOMMUAccel *a, AMDAccelBlame blame, Error *err)
+{
+    AMDAccelReports *r = &a->reports[blame];
+
     trace_amd_iommu_accel_error(error_get_pretty(err));
-    if (a->reports >= AMD_ACCEL_MAX_REPORTS) {
+    if (!may_report(r)) {
         error_free(err);
         return;
     }
+    if (r->hidden) {
+        warn_report("amd-iommu: %" PRIu64 " errors were not shown, see the "
+                    "trace event amd_iommu_accel_error", r->hidden);
+        r->hidden = 0;
+    }
     error_prepend(&err, "amd-iommu: ");
     error_report_err(err);
-    if (++a->reports == AMD_ACCEL_MAX_REPORTS) {
-        warn_report("amd-iommu: further errors are not shown, "
-                    "see the trace event amd_iommu_accel_error");
-    }
 }

@@ -26,11 +26,6 @@ static int check_earlier(Object *obj, void *opaque)
     return 1;
 }
 
-static void show_faults(void *opaque)
-{
-    amd_accel_show_faults(opaque);
-}
-
 /* Who wants hardware to run rings, and has not said anything else, gets them */
 void amd_iommu_accel_choose_intremap(AMDVIState *s)
 {
@@ -129,7 +124,8 @@ bool amd_iommu_accel_realize(AMDVIState *s, Error **errp)
         return false;
     }
     a->poll_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, amd_accel_poll_status, a);
-    a->fault_timer = timer_new_ms(QEMU_CLOCK_REALTIME, show_faults, a);
+    a->fault_timer = timer_new_ms(QEMU_CLOCK_REALTIME, amd_accel_fault_timer,
+                                  a);
     init_address_spaces(a);
     s->accel = a;
     set_capability(s);

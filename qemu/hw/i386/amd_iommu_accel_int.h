@@ -29,8 +29,29 @@
 #define AMD_ACCEL_VF_OFFSET     0x2000
 #define AMD_ACCEL_VF_SIZE       0x1000
 
-/* Messages about what hosts and guests do, in the life of a QEMU */
-#define AMD_ACCEL_MAX_REPORTS   20
+/* Messages at once; afterwards it is one in a second */
+#define AMD_ACCEL_BURST         10
+#define AMD_ACCEL_REPORT_MS     1000
+
+/* Whose fault it is: what a guest does must not hide what the host does */
+typedef enum AMDAccelBlame {
+    AMD_ACCEL_GUEST,
+    AMD_ACCEL_HOST,
+    AMD_ACCEL_NUM_BLAMES,
+} AMDAccelBlame;
+
+/**
+ * AMDAccelReports - messages about one of them
+ * @recent: how many of the burst are used up, at @since
+ * @shown: ever
+ * @hidden: since the last one that was shown
+ */
+typedef struct AMDAccelReports {
+    unsigned recent;
+    int64_t since;
+    uint64_t shown;
+    uint64_t hidden;
+} AMDAccelReports;
 
 typedef enum AMDAccelAttach {
     AMD_ACCEL_PARENT,       /* DMA addresses are guest physical */
@@ -44,7 +65,9 @@ typedef enum AMDAccelAttach {
  * @vdev_id: vDEVICE, 0 if there is none
  * @hwpt_id: nested page table, 0 if there is none
  * @dte: of the guest, what @hwpt_id was made from
+ * @stuck: it has to be blocked, but keeps its table: the host could not do it
  * @fault: why it is blocked, if that is not the guest's wish; reported later
+ * @blame: for @fault
  */
 typedef struct AMDAccelDevice {
     QLIST_ENTRY(AMDAccelDevice) next;
@@ -56,7 +79,9 @@ typedef struct AMDAccelDevice {
     uint32_t vdev_id;
     uint32_t hwpt_id;
     uint64_t dte[4];
+    bool stuck;
     Error *fault;
+    AMDAccelBlame blame;
 } AMDAccelDevice;
 
 /* HW queue, 0 if there is none, and the guest's register it was made from */
@@ -120,6 +145,7 @@ typedef struct AMDAccelBatch {
  * @devtab_half: halves of the base of the device table that wait for the other
  * @as: of devices of vfio-pci, that of emulated ones and what @watch puts on top
  * @emulated_as: the guest's memory as its CPUs see it, and interrupt messages
+ * @host_errno: of the last call that the host has refused
  * @efr: of the host, from the first device. 0: there has not been one
  */
 struct AMDIOMMUAccel {
@@ -144,7 +170,8 @@ struct AMDIOMMUAccel {
     bool stopped;
     uint8_t devtab_half;
     uint64_t efr;
-    unsigned reports;
+    AMDAccelReports reports[AMD_ACCEL_NUM_BLAMES];
+    int host_errno;
     Error *blocker;
     AddressSpace as;
     MemoryRegion root;
@@ -214,7 +241,9 @@ bool amd_accel_host_set_control(AMDIOMMUAccel *a, uint64_t val, Error **errp);
 void amd_accel_host_destroy(AMDIOMMUAccel *a, uint32_t *id);
 
 /* Takes @err, and shows it if there have not been too many */
-void amd_accel_report(AMDIOMMUAccel *a, Error *err);
+void amd_accel_report(AMDIOMMUAccel *a, AMDAccelBlame blame, Error *err);
+/* For what the host has refused just now */
+AMDAccelBlame amd_accel_blame(const AMDIOMMUAccel *a);
 
 /* amd_iommu_accel_viommu.c */
 bool amd_accel_viommu_create(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
@@ -237,7 +266,7 @@ void amd_accel_devices_sync(AMDIOMMUAccel *a);
 void amd_accel_device_detach(AMDIOMMUAccel *a, AMDAccelDevice *dev);
 /* Device IDs whose entries the guest has written or invalidated */
 void amd_accel_dte_changed(AMDIOMMUAccel *a, uint16_t first, uint16_t last);
-void amd_accel_show_faults(AMDIOMMUAccel *a);
+void amd_accel_fault_timer(void *opaque);
 
 /* amd_iommu_accel_watch.c */
 bool amd_accel_watch_update(AMDIOMMUAccel *a, Error **errp);

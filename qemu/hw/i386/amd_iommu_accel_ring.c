@@ -86,6 +86,7 @@ static bool alloc_queue(AMDIOMMUAccel *a, int ring)
     uint64_t base = base_of(a, ring);
     uint64_t addr = base & BASE_ADDR;
     unsigned len = extract64(base, 56, 4);
+    AMDAccelBlame blame = AMD_ACCEL_GUEST;
     Error *err = NULL;
 
     if (!has_base(a, ring)) {
@@ -96,12 +97,13 @@ static bool alloc_queue(AMDIOMMUAccel *a, int ring)
                                     &r->queue_id, &err)) {
         r->base = base;
     } else {
+        blame = amd_accel_blame(a);
         error_prepend(&err, "The guest's %s at 0x%" PRIx64 ": ",
                       rings[ring].name, addr);
     }
     trace_amd_iommu_accel_queue(rings[ring].name, addr, len, r->queue_id);
     if (err) {
-        amd_accel_report(a, err);
+        amd_accel_report(a, blame, err);
     }
     return r->queue_id;
 }
@@ -118,7 +120,7 @@ static void set_control(AMDIOMMUAccel *a, uint64_t val)
     } else {
         error_prepend(&err, "The guest's control register 0x%" PRIx64 ": ",
                       val);
-        amd_accel_report(a, err);
+        amd_accel_report(a, amd_accel_blame(a), err);
     }
 }
 

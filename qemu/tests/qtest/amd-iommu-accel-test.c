@@ -149,8 +149,9 @@ static void test_features(void)
     const uint64_t efr = AMDVI_FEATURE_GT | AMDVI_FEATURE_GA |
                          AMD_IOMMU_EFR_GIOSUP;
 
-    check_features(ACCEL, efr | AMDVI_FEATURE_IA);
-    check_features(ACCEL ",hw-queues=off", efr | AMDVI_FEATURE_IA);
+    check_features(ACCEL ",intremap=off", efr | AMDVI_FEATURE_IA);
+    check_features(ACCEL ",hw-queues=off,intremap=off",
+                   efr | AMDVI_FEATURE_IA);
     /* INVALIDATE_ALL is for QEMU, not for hardware */
     check_features(ACCEL ",hw-queues=on", efr);
 }
@@ -196,7 +197,7 @@ static void test_conventional(void)
         "-device pcie-root-port,id=p -device pcie-pci-bridge,id=b,bus=p",
         "-device i82801b11-bridge,id=b",
         "-device pci-bridge,id=b,chassis_nr=1",
-        "-device pxb-pcie,id=b,bus_nr=0x40 -device edu,bus=b",
+        "-device pxb-pcie,id=b,bus_nr=0x40 -device pcie-root-port,bus=b",
     };
     unsigned i;
 
@@ -354,6 +355,7 @@ static void test_illegal(void)
     set(qts, AMDVI_MMIO_EVENT_BASE, LOG | LEN_256);
     set(qts, AMDVI_MMIO_COMMAND_BASE, CMDBUF | LEN_256);
     for (i = 0; i < ARRAY_SIZE(bad); i++) {
+        set(qts, AMDVI_MMIO_CONTROL, ON | EVT_ON);
         set(qts, AMDVI_MMIO_COMMAND_HEAD, 0);
         set(qts, AMDVI_MMIO_COMMAND_TAIL, 0);
         set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);

@@ -81,6 +81,7 @@ static HostIOMMUDeviceIOMMUFD hiods[DEVS];
 static IOMMUFDBackend backend;
 static bool is_iommufd, machine_ready;
 static unsigned msis, emulated_runs, iec_notifies, watched_fds;
+static int64_t clock_ms;
 static uint64_t guest_log[512][2];
 static unsigned guest_log_len;
 
@@ -671,7 +672,7 @@ bool timer_pending(const QEMUTimer *ts)
 
 int64_t qemu_clock_get_ns(QEMUClockType type)
 {
-    return 0;
+    return clock_ms * SCALE_MS;
 }
 
 int migrate_add_blocker(Error **reasonp, Error **errp)

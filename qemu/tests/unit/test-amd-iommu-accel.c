@@ -36,7 +36,10 @@
 #define trace_amd_iommu_accel_event(...)
 #define trace_amd_iommu_accel_irq(...)
 #define trace_amd_iommu_accel_lost(...)
-#define trace_amd_iommu_accel_error(...)
+#define trace_amd_iommu_accel_error(text) \
+    g_strlcpy(last_report, text, sizeof(last_report))
+
+static char last_report[256];
 
 #include "../../hw/i386/amd_iommu_accel.c"
 #include "../../hw/i386/amd_iommu_accel_cmd.c"
@@ -83,6 +86,11 @@ static uint64_t *count_ioctl(AMDIOMMUIoctl kind)
     return &state.counters.ioctl[kind];
 }
 
+static uint64_t shown(AMDAccelBlame blame)
+{
+    return a->reports[blame].shown;
+}
+
 static hwaddr dte_gpa(unsigned n)
 {
     return state.devtab + amd_accel_rid(find(a, &buses[n], DEVFN(n))) * 32;
@@ -110,6 +118,23 @@ static void reg_write(hwaddr reg, uint64_t val, unsigned size)
 static void w64(hwaddr reg, uint64_t val)
 {
     reg_write(reg, val, 8);
+}
+
+#define INV_PAGES(n)    (3ULL << 60 | (uint64_t)(n) << 32)
+#define INV_ALL         (8ULL << 60)
+#define INV_DEVTAB(id)  (2ULL << 60 | (id))
+#define WAIT            (1ULL << 60)
+
+static void command(uint64_t low, uint64_t high, bool taken)
+{
+    const uint64_t cmd[2] = { low, high };
+
+    g_assert(amd_iommu_accel_command(&state, cmd) == taken);
+    /* As amd_iommu.c does */
+    if (state.cmdbuf_enabled) {
+        state.cmdbuf_head += 16;
+        amd_accel_set_reg(a, AMDVI_MMIO_COMMAND_HEAD, state.cmdbuf_head);
+    }
 }
 
 /* A word of a DTE: trapped or not */
@@ -217,6 +242,7 @@ static void start_empty(OnOffAuto hw_queues)
     buses[0].flags = buses[1].flags = 0;
     vf_in_guest = false;
     vf_regions = 0;
+    clock_ms = 0;
     bus_numbers[0] = 0;
     bus_numbers[1] = 2;
     state.pci = &pci;
@@ -332,7 +358,7 @@ static void test_ring_no_base(void)
     w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN | EVT_EN | EVT_INT);
     g_assert_cmpuint(*count_ioctl(AMD_IOCTL_HW_QUEUE_ALLOC), ==, 0);
     g_assert_cmphex(status(), ==, 0);
-    g_assert_cmpuint(a->reports, ==, 2);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 2);
     /* A length that hardware does not have */
     w64(AMDVI_MMIO_COMMAND_BASE, CMD_GPA | 7ULL << 56);
     w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
@@ -424,7 +450,10 @@ static void test_ring_double_enable(void)
     finish();
 }
 
-/* A guest that does it for ever does not fill the log */
+/*
+ * A guest that does it for ever does not fill the log, nor keep the host's
+ * errors out of it
+ */
 static void test_ring_flood(void)
 {
     int i;
@@ -433,7 +462,35 @@ static void test_ring_flood(void)
     for (i = 0; i < 1000; i++) {
         w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
     }
-    g_assert_cmpuint(a->reports, ==, AMD_ACCEL_MAX_REPORTS);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, AMD_ACCEL_BURST);
+    g_assert_cmpuint(a->reports[AMD_ACCEL_GUEST].hidden, ==,
+                     1000 - AMD_ACCEL_BURST);
+    w64(AMDVI_MMIO_COMMAND_BASE, BASE(CMD_GPA));
+    host.fail[AMD_IOCTL_HW_QUEUE_ALLOC] = EIO;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
+    g_assert_cmpuint(shown(AMD_ACCEL_HOST), ==, 1);
+    host.fail[AMD_IOCTL_HW_QUEUE_ALLOC] = 0;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
+    host.fail[AMD_IOCTL_VIOMMU_COMMAND] = ENODEV;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN);
+    g_assert_cmpuint(shown(AMD_ACCEL_HOST), ==, 2);
+    host.fail[AMD_IOCTL_VIOMMU_COMMAND] = 0;
+    /* One a second, with the number of the others; and a burst after a while */
+    w64(AMDVI_MMIO_COMMAND_BASE, 0);
+    clock_ms = AMD_ACCEL_REPORT_MS - 1;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, AMD_ACCEL_BURST);
+    clock_ms++;
+    for (i = 0; i < 1000; i++) {
+        w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
+    }
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, AMD_ACCEL_BURST + 1);
+    g_assert_cmpuint(a->reports[AMD_ACCEL_GUEST].hidden, ==, 999);
+    clock_ms += 1000 * AMD_ACCEL_REPORT_MS;
+    for (i = 0; i < 1000; i++) {
+        w64(AMDVI_MMIO_CONTROL, IOMMU_EN | CMD_EN);
+    }
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 2 * AMD_ACCEL_BURST + 1);
     finish();
 }
 
@@ -526,20 +583,20 @@ static void test_dte_refused(void)
     mem_write(dte_gpa(0), V2 | 4, 8);
     g_assert_true(is_blocked(0));
     g_assert_nonnull(dev->fault);
-    g_assert_cmpuint(a->reports, ==, 0);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 0);
     /* It may have been half of an entry */
     set_dte(0, V2, 0x80007);
     g_assert_true(has_dte(0));
     g_assert_null(dev->fault);
-    amd_accel_show_faults(a);
-    g_assert_cmpuint(a->reports, ==, 0);
+    amd_accel_fault_timer(a);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 0);
     /* Or not. A v1 table */
     set_dte(0, V | TV | IR_IW | 3 << 9 | 0x300000, 7);
     g_assert_true(is_blocked(0));
-    show_faults(a);
-    g_assert_cmpuint(a->reports, ==, 1);
-    show_faults(a);
-    g_assert_cmpuint(a->reports, ==, 1);
+    amd_accel_fault_timer(a);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 1);
+    amd_accel_fault_timer(a);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 1);
     /* Hardware has the log */
     g_assert_cmpuint(guest_log_len, ==, 0);
     finish();
@@ -573,10 +630,42 @@ static void test_dte_attach_fails(void)
     host.fail[AMD_IOCTL_ATTACH] = 0;
     mem_write(dte_gpa(0) + 8, 0x90008, 8);
     g_assert_true(has_dte(0));
-    /* Not even that: the host is told so, and nothing is given back in use */
+    /* Not even that: nothing is given back in use, and it is tried again */
     host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = EIO;
-    mem_write(dte_gpa(0) + 8, 0xa0009, 8);
+    mem_write(dte_gpa(0), 0, 8);
     g_assert_cmpuint(host.busy, ==, 0);
+    g_assert_false(is_blocked(0));
+    g_assert_true(timer_pending(a->fault_timer));
+    g_assert_cmpuint(a->fault_timer->expire_time, ==, RETRY_MS);
+    timer_del(a->fault_timer);
+    amd_accel_fault_timer(a);
+    g_assert_false(is_blocked(0));
+    g_assert_true(timer_pending(a->fault_timer));
+    timer_del(a->fault_timer);
+    host.fail[AMD_IOCTL_DETACH] = 0;
+    amd_accel_fault_timer(a);
+    g_assert_true(is_blocked(0));
+    g_assert_cmpuint(num_objs(OBJ_NESTED), ==, 1);
+    g_assert_false(timer_pending(a->fault_timer));
+    host.fail[AMD_IOCTL_ATTACH] = 0;
+    mem_write(dte_gpa(0), V2, 8);
+    g_assert_true(has_dte(0));
+    finish();
+}
+
+/* A device that the guest wants to translate again meanwhile is left alone */
+static void test_dte_stuck_and_back(void)
+{
+    start(ON_OFF_AUTO_ON);
+    guest_on();
+    set_dte(0, V2, 0x80007);
+    host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = EIO;
+    mem_write(dte_gpa(0), 0, 8);
+    g_assert_false(is_blocked(0));
+    host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = 0;
+    mem_write(dte_gpa(0), V2, 8);
+    amd_accel_fault_timer(a);
+    g_assert_true(has_dte(0));
     finish();
 }
 
@@ -591,6 +680,21 @@ static void test_dte_vdevice_fails(void)
     mem_write(dte_gpa(0), V2, 8);
     g_assert_true(has_dte(0));
     finish();
+}
+
+/* The host knows the device by the ID that it has now */
+static void has_own_id(unsigned n)
+{
+    unsigned i;
+
+    for (i = 0; i < OBJS; i++) {
+        if (host.obj[i].type == OBJ_VDEVICE && host.obj[i].dev == DEV_ID(n)) {
+            g_assert_cmphex(host.obj[i].id, ==,
+                            amd_accel_rid(find(a, &buses[n], DEVFN(n))));
+            return;
+        }
+    }
+    g_assert_not_reached();
 }
 
 static void test_table_moves(void)
@@ -649,7 +753,10 @@ static void test_table_short(void)
     finish();
 }
 
-/* The guest exchanges two buses: no ID is asked for while it is in use */
+/*
+ * The guest exchanges two buses: no ID is asked for while it is in use, and no
+ * device has the one of before. The next write to the table shows it
+ */
 static void test_bus_renumbered(void)
 {
     start_empty(ON_OFF_AUTO_ON);
@@ -658,13 +765,60 @@ static void test_bus_renumbered(void)
     bus_numbers[0] = 1;
     guest_on();
     set_dte(0, V2, 0x80007);
+    set_dte(1, V2, 0x90009);
     bus_numbers[0] = 2;
     bus_numbers[1] = 1;
-    w64(AMDVI_MMIO_CONTROL, CMD_EN | IOMMU_EN);
-    g_assert_true(is_blocked(0));
+    set_dte(0, V2, 0xa0007);
+    g_assert_true(has_dte(0));
+    g_assert_true(has_dte(1) || is_blocked(1));
     g_assert_cmpuint(*count_ioctl(AMD_IOCTL_VDEVICE_ALLOC), ==, 4);
+    has_own_id(0);
+    has_own_id(1);
+    /* And all of it by the control register */
+    bus_numbers[0] = 1;
+    bus_numbers[1] = 2;
+    w64(AMDVI_MMIO_CONTROL, CMD_EN | IOMMU_EN);
+    has_own_id(0);
+    has_own_id(1);
+    finish();
+}
+
+/* The same without rings, where commands say it */
+static void test_bus_renumbered_trapped(void)
+{
+    start_empty(ON_OFF_AUTO_OFF);
+    g_assert_true(plug(0, &error_abort));
+    g_assert_true(plug(1, &error_abort));
+    bus_numbers[0] = 1;
+    guest_on();
+    set_dte(0, V2, 0x80007);
+    command(INV_DEVTAB(amd_accel_rid(find(a, &buses[0], DEVFN(0)))), 0, true);
+    g_assert_true(has_dte(0));
+    bus_numbers[0] = 5;
+    set_dte(0, V2, 0x80007);
+    command(INV_DEVTAB(amd_accel_rid(find(a, &buses[0], DEVFN(0)))), 0, true);
+    g_assert_true(has_dte(0));
+    has_own_id(0);
+    finish();
+}
+
+/* The host does not let go of the old ID: then the device is not translated */
+static void test_bus_renumbered_stuck(void)
+{
+    start(ON_OFF_AUTO_ON);
+    bus_numbers[0] = 1;
+    guest_on();
+    set_dte(0, V2, 0x80007);
+    bus_numbers[0] = 2;
+    host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = EIO;
+    w64(AMDVI_MMIO_CONTROL, CMD_EN | IOMMU_EN);
+    g_assert_cmpuint(host.busy, ==, 0);
+    host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = 0;
+    amd_accel_fault_timer(a);
+    g_assert_true(is_blocked(0));
     set_dte(0, V2, 0x80007);
     g_assert_true(has_dte(0));
+    has_own_id(0);
     finish();
 }
 
@@ -1001,18 +1155,6 @@ static void test_plug_kinds(void)
 
 /* Without rings */
 
-static void command(uint64_t low, uint64_t high, bool taken)
-{
-    const uint64_t cmd[2] = { low, high };
-
-    g_assert(amd_iommu_accel_command(&state, cmd) == taken);
-    /* As amd_iommu.c does */
-    if (state.cmdbuf_enabled) {
-        state.cmdbuf_head += 16;
-        amd_accel_set_reg(a, AMDVI_MMIO_COMMAND_HEAD, state.cmdbuf_head);
-    }
-}
-
 static void is_stopped_at(uint64_t head, unsigned code, uint64_t event)
 {
     g_assert_false(state.cmdbuf_enabled);
@@ -1034,11 +1176,6 @@ static void restart(void)
     w64(AMDVI_MMIO_CONTROL, CMD_EN | EVT_EN | IOMMU_EN);
     g_assert_true(state.cmdbuf_enabled);
 }
-
-#define INV_PAGES(n)    (3ULL << 60 | (uint64_t)(n) << 32)
-#define INV_ALL         (8ULL << 60)
-#define INV_DEVTAB(id)  (2ULL << 60 | (id))
-#define WAIT            (1ULL << 60)
 
 static void trapped_on(void)
 {
@@ -1211,7 +1348,7 @@ static void test_trapped_bad_dte(void)
     g_assert_true(is_blocked(0));
     g_assert_cmpuint(guest_log_len, ==, 1);
     g_assert_cmphex(guest_log[0][0], ==, 1ULL << 60 | DEVFN(0));
-    g_assert_cmpuint(a->reports, ==, 1);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 1);
     finish();
 }
 
@@ -1287,7 +1424,7 @@ static void test_events_rings(void)
     }
     g_assert_cmpuint(state.counters.events, ==, 200);
     g_assert_cmpuint(guest_log_len, ==, 0);
-    g_assert_cmpuint(a->reports, ==, AMD_ACCEL_MAX_REPORTS);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, AMD_ACCEL_BURST);
     finish();
 }
 
@@ -1301,7 +1438,30 @@ static void test_events_trapped(void)
     g_assert_cmpuint(guest_log_len, ==, 1);
     g_assert_cmphex(guest_log[0][0], ==, 2ULL << 60 | 0x18);
     g_assert_cmphex(guest_log[0][1], ==, 0x1234000);
-    g_assert_cmpuint(a->reports, ==, 1);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, 1);
+    finish();
+}
+
+/* What the host says about the guest's rings is not for its log */
+static void test_events_command(void)
+{
+    int i;
+
+    start(ON_OFF_AUTO_ON);
+    guest_on();
+    send_event(IOMMU_VEVENTQ_TYPE_AMD, 0, 5ULL << 60, 16);
+    events_ready(a);
+    g_assert_nonnull(strstr(last_report, "the guest's command at 0x1234000"));
+    for (i = 1; i < 50; i++) {
+        send_event(IOMMU_VEVENTQ_TYPE_AMD, i, 5ULL << 60, 16);
+    }
+    events_ready(a);
+    g_assert_cmpuint(guest_log_len, ==, 0);
+    g_assert_cmpuint(shown(AMD_ACCEL_GUEST), ==, AMD_ACCEL_BURST);
+    /* And the host's own trouble is still told */
+    host.fail[AMD_IOCTL_VIOMMU_COMMAND] = EIO;
+    w64(AMDVI_MMIO_CONTROL, IOMMU_EN);
+    g_assert_cmpuint(shown(AMD_ACCEL_HOST), ==, 1);
     finish();
 }
 
@@ -1358,11 +1518,14 @@ static const struct {
     { "dte/refused", test_dte_refused },
     { "dte/alloc-fails", test_dte_alloc_fails },
     { "dte/attach-fails", test_dte_attach_fails },
+    { "dte/stuck-and-back", test_dte_stuck_and_back },
     { "dte/vdevice-fails", test_dte_vdevice_fails },
     { "table/moves", test_table_moves },
     { "table/bad", test_table_bad },
     { "table/short", test_table_short },
     { "table/bus-renumbered", test_bus_renumbered },
+    { "trapped/bus-renumbered", test_bus_renumbered_trapped },
+    { "table/bus-renumbered-stuck", test_bus_renumbered_stuck },
     { "reset/usual", test_reset },
     { "reset/host-stuck", test_reset_host_stuck },
     { "unplug/live", test_unplug_live },
@@ -1384,6 +1547,7 @@ static const struct {
     { "trapped/interrupts", test_trapped_interrupts },
     { "events/rings", test_events_rings },
     { "events/trapped", test_events_trapped },
+    { "events/command", test_events_command },
     { "events/empty", test_events_empty },
     { "events/poll", test_events_poll },
 };
