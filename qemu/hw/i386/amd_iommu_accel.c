@@ -131,6 +131,33 @@ static bool check_device(AMDIOMMUAccel *a, PCIBus *bus, int devfn,
     return check_features(a, hiodi, errp);
 }
 
+/*
+ * VFIO attaches devices behind different IOMMUs to one nesting parent, but a
+ * vIOMMU is one of them. The host says so when it is asked for a vDEVICE, which
+ * is too late if the guest's IOMMU is on: so ask now. That the ID is in use, as
+ * all are before the guest has given numbers to buses, is no answer.
+ */
+static bool check_host_iommu(AMDIOMMUAccel *a, AMDAccelDevice *dev,
+                             Error **errp)
+{
+    Error *err = NULL;
+
+    if (amd_accel_host_vdevice(a, dev, amd_accel_rid(dev), &err)) {
+        amd_accel_host_destroy(a, &dev->vdev_id);
+        return true;
+    }
+    if (a->host_errno == EEXIST) {
+        error_free(err);
+        return true;
+    }
+    error_prepend(&err, "The host refuses to have this device in one vIOMMU "
+                  "with the others: ");
+    error_append_hint(&err, "All devices of an amd-iommu with accel=on have to "
+                      "be behind the same IOMMU of the host.\n");
+    error_propagate(errp, err);
+    return false;
+}
+
 static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                              HostIOMMUDevice *hiod, Error **errp)
 {
@@ -150,6 +177,13 @@ static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,
     dev->bus = bus;
     dev->devfn = devfn;
     dev->hiodi = hiodi;
+    if (!check_host_iommu(a, dev, errp)) {
+        g_free(dev);
+        if (QLIST_EMPTY(&a->devices)) {
+            amd_accel_viommu_destroy(a);
+        }
+        return false;
+    }
     QLIST_INSERT_HEAD(&a->devices, dev, next);
     trace_amd_iommu_accel_device(devfn, hiodi->devid, true);
     /* If the guest is running, its table may have an entry for the device */

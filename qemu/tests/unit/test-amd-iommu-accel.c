@@ -682,6 +682,27 @@ static void test_dte_vdevice_fails(void)
     finish();
 }
 
+/* A device behind another IOMMU of the host: not when it is too late */
+static void test_plug_other_iommu(void)
+{
+    start_empty(ON_OFF_AUTO_ON);
+    host.fail[AMD_IOCTL_VDEVICE_ALLOC] = EINVAL;
+    is_refused(0, "one vIOMMU");
+    g_assert_cmpuint(vf_mappings(), ==, 0);
+    host.fail[AMD_IOCTL_VDEVICE_ALLOC] = 0;
+    g_assert_true(plug(0, &error_abort));
+    g_assert_cmpuint(num_objs(OBJ_VDEVICE), ==, 0);
+    guest_on();
+    host.fail[AMD_IOCTL_VDEVICE_ALLOC] = EINVAL;
+    is_refused(1, "one vIOMMU");
+    g_assert_null(find(a, &buses[1], DEVFN(1)));
+    /* An ID that is in use tells nothing */
+    host.fail[AMD_IOCTL_VDEVICE_ALLOC] = EEXIST;
+    g_assert_true(plug(1, &error_abort));
+    host.fail[AMD_IOCTL_VDEVICE_ALLOC] = 0;
+    finish();
+}
+
 /* The host knows the device by the ID that it has now */
 static void has_own_id(unsigned n)
 {
@@ -771,7 +792,7 @@ static void test_bus_renumbered(void)
     set_dte(0, V2, 0xa0007);
     g_assert_true(has_dte(0));
     g_assert_true(has_dte(1) || is_blocked(1));
-    g_assert_cmpuint(*count_ioctl(AMD_IOCTL_VDEVICE_ALLOC), ==, 4);
+    g_assert_cmpuint(*count_ioctl(AMD_IOCTL_VDEVICE_ALLOC), ==, 6);
     has_own_id(0);
     has_own_id(1);
     /* And all of it by the control register */
@@ -1535,6 +1556,7 @@ static const struct {
     { "unplug/stuck", test_unplug_stuck },
     { "plug/fails", test_plug_fails },
     { "plug/mixed", test_plug_mixed },
+    { "plug/other-iommu", test_plug_other_iommu },
     { "plug/features", test_plug_features },
     { "plug/kinds", test_plug_kinds },
     { "trapped/usual", test_trapped_usual },
