@@ -216,6 +216,28 @@ static void report_event(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong[1]->num_events, 0);
 }
 
+/* That a VMM has no rings any more is an event without any cause in it */
+static void report_lost(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *one = fake_guest_add(test, fv);
+	struct fake_guest *two = fake_guest_add(test, fv);
+	struct iommufd_veventq *queue = queue_init(test, two);
+	struct iommufd_veventq *other = queue_init(test, one);
+
+	amd_viommu_report_lost(&two->guest);
+	expect_event(test, queue, 1, 0xcULL << 60, 0);
+	KUNIT_EXPECT_EQ(test, other->num_events, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&two->guest.events), 1);
+
+	/* After resume, if it is so then */
+	amd_viommu_resumed(&two->guest.resumed);
+	KUNIT_EXPECT_EQ(test, queue->num_events, 1);
+	two->guest.stuck = true;
+	amd_viommu_resumed(&two->guest.resumed);
+	expect_event(test, queue, 2, 0xcULL << 60, 0);
+}
+
 /* Nobody is told, but the host must not look for the command all the same */
 static void report_unknown_guest(struct kunit *test)
 {
@@ -256,6 +278,7 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(event_translate, event_gen_params),
 	KUNIT_CASE(event_samples),
 	KUNIT_CASE(report_event),
+	KUNIT_CASE(report_lost),
 	KUNIT_CASE(report_unknown_guest),
 	KUNIT_CASE(report_many),
 	{}

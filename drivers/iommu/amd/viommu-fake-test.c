@@ -203,6 +203,7 @@ static void free_guest(void *data)
 	/* What these record to may be gone already */
 	fake_viommu_of(kunit_get_current_test())->on_wait = NULL;
 	fguest->on_write = NULL;
+	cancel_work_sync(&fguest->guest.resumed);
 	list_del(&fguest->aviommu.pdom_list);
 	amd_viommu_put_trans_devid(&fguest->guest);
 	if (fguest->guest.gid)
@@ -223,6 +224,7 @@ struct fake_guest *fake_guest_init(struct kunit *test, struct fake_viommu *fv)
 	fguest->dev_map = kvzalloc_obj(*fguest->dev_map);
 	fguest->dom_map = kvzalloc_obj(*fguest->dom_map);
 	list_add_tail(&fguest->aviommu.pdom_list, &fv->parent->viommu_list);
+	INIT_WORK(&fguest->guest.resumed, amd_viommu_resumed);
 	xa_init_flags(&fguest->guest.devices, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&fguest->aviommu.gdomid_array, XA_FLAGS_ALLOC1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_guest,

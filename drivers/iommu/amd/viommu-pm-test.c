@@ -137,7 +137,7 @@ static void save_hangs(struct kunit *test)
 	fguest->hangs = *(const u64 *)test->param_value;
 	memcpy(shadow, fguest->guest.shadow, sizeof(shadow));
 	amd_viommu_save(&fguest->guest);
-	KUNIT_EXPECT_TRUE(test, fguest->guest.stuck);
+	KUNIT_EXPECT_EQ(test, fguest->guest.running, 0x98);
 	KUNIT_EXPECT_MEMEQ(test, fguest->guest.shadow, shadow, sizeof(shadow));
 	KUNIT_EXPECT_EQ(test, fguest->guest.saved[15],
 			pointer_of(15) & PTR_MASK);

@@ -148,6 +148,11 @@ static void queue_refused(struct kunit *test)
 	fguest->guest.stuck = true;
 	KUNIT_EXPECT_EQ(test, -EIO, add_queue(guest, r));
 	fguest->guest.stuck = false;
+	fguest->guest.running = FAKE_EVT_RUNS;
+	fguest->vf[4] = FAKE_EVT_RUNS;
+	KUNIT_EXPECT_EQ(test, -EIO, add_queue(guest, r));
+	fguest->guest.running = 0;
+	fguest->vf[4] = 0;
 	fguest->absent = true;
 	KUNIT_EXPECT_EQ(test, -EIO, add_queue(guest, r));
 	fguest->absent = false;
@@ -224,9 +229,19 @@ static void queue_destroy_hangs(struct kunit *test)
 	fguest->hangs = r->runs;
 	queue->core.destroy(&queue->core);
 	/* Log B has no bit of its own: it stops with log A */
-	KUNIT_EXPECT_EQ(test, fguest->guest.stuck, !!r->runs);
+	KUNIT_EXPECT_EQ(test, fguest->guest.running, r->runs);
 	KUNIT_EXPECT_NULL(test, fguest->guest.queues[r->ring]);
+	/* It does not go on elsewhere */
+	KUNIT_EXPECT_EQ(test, !!r->runs, !!(fguest->vfc[r->base_reg] &
+					    GENMASK_ULL(51, 12) << r->base_shift));
 	KUNIT_EXPECT_EQ(test, r->runs ? -EIO : 0, add_queue(guest, r));
+	if (!r->runs)
+		return;
+	/* Late, but it has stopped */
+	fguest->vf[4] = 0;
+	KUNIT_EXPECT_EQ(test, 0, add_queue(guest, r));
+	KUNIT_EXPECT_EQ(test, fguest->guest.running, 0);
+	KUNIT_EXPECT_FALSE(test, fguest->guest.stuck);
 }
 
 /* What is not there does not run, and need not be waited for */
@@ -440,9 +455,16 @@ static void control_stops(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		fguest->hangs = parts[i].runs;
 		KUNIT_EXPECT_EQ(test, -EIO, set_control(guest, 0));
-		KUNIT_EXPECT_TRUE(test, fguest->guest.stuck);
+		KUNIT_EXPECT_EQ(test, fguest->guest.running, parts[i].runs);
 		KUNIT_EXPECT_EQ(test, get_command(test, guest, 0x18), 0);
-		fguest->guest.stuck = false;
+		/* As long as it goes on, nothing is enabled */
+		KUNIT_EXPECT_EQ(test, -EIO, set_control(guest, ALL_ON));
+		KUNIT_EXPECT_EQ(test, -EIO, set_control(guest, 0));
+		KUNIT_EXPECT_EQ(test, get_command(test, guest, 0x18), 0);
+		fguest->vf[4] = 0;
+		KUNIT_EXPECT_EQ(test, 0, set_control(guest, 0));
+		KUNIT_EXPECT_EQ(test, fguest->guest.running, 0);
+		KUNIT_EXPECT_FALSE(test, fguest->guest.stuck);
 		KUNIT_ASSERT_EQ(test, 0, set_control(guest, ALL_ON));
 	}
 }

@@ -285,6 +285,14 @@ static void trans_kept_if_not_flushed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, LAST - 2, fguest->guest.trans_devid);
 }
 
+/* V=1, TV=0, and no interrupts either */
+static void expect_blocks(struct kunit *test, struct fake_viommu *fv, u16 devid)
+{
+	const struct dev_table_entry block = { .data = { V, 0, IV } };
+
+	EXPECT_DTE(test, fake_dte(fv, devid), &block);
+}
+
 static void trans_not_answered(struct kunit *test)
 {
 	struct fake_viommu *fv = fake_viommu_init(test);
@@ -608,6 +616,7 @@ static void leave_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count, fv->fake->count);
 }
 
+/* The device must not have the entry of a ring that goes on */
 static void leave_none_and_hang(struct kunit *test)
 {
 	struct fake_viommu *fv = fake_viommu_init(test);
@@ -617,10 +626,137 @@ static void leave_none_and_hang(struct kunit *test)
 	fguest = running_guest(test, fv);
 	fguest->hangs = FAKE_EVT_RUNS;
 	fv->irq_tables[0x20] = (void *)1;
-	amd_viommu_leave_devid(&fv->fake->iommu, 0x20);
-	KUNIT_EXPECT_TRUE(test, fguest->guest.stuck);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			amd_viommu_leave_devid(&fv->fake->iommu, 0x20));
+	KUNIT_EXPECT_NE(test, fguest->guest.running, 0);
 	KUNIT_EXPECT_EQ(test, fguest->guest.trans_devid, 0);
+	expect_blocks(test, fv, 0x20);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			amd_viommu_leave_devid(&fv->fake->iommu, 0x20));
+	expect_blocks(test, fv, 0x20);
+}
+
+static void free_block(void *data)
+{
+	amd_viommu_put_block_devid(data);
+}
+
+/* An ID that no guest has, and no device, which translates nothing */
+static void block_init(struct kunit *test, struct fake_viommu *fv)
+{
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_get_block_devid(&fv->hw));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_block,
+							   &fv->hw));
+}
+
+static void block_devid(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct dev_table_entry old = { .data = { V, 0, IV } };
+	struct fake_guest *fguest;
+
+	fill_dte(fake_dte(fv, LAST), 0x33);
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_get_block_devid(&fv->hw));
+	KUNIT_EXPECT_EQ(test, fv->hw.block_devid, LAST);
+	expect_blocks(test, fv, LAST);
+	KUNIT_EXPECT_EQ(test, fv->fake->waited, fv->fake->count);
+	amd_viommu_put_block_devid(&fv->hw);
+	expect_filled(test, fake_dte(fv, LAST), 0x33);
+
+	*fake_dte(fv, LAST) = old;
+	block_init(test, fv);
+	fguest = fake_guest_ready(test, fv);
+	KUNIT_EXPECT_EQ(test, fguest->guest.trans_devid, LAST - 1);
+
+	/* A guest at its end has this, confirmed, and nothing else */
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_park(&fguest->guest));
+	KUNIT_EXPECT_EQ(test, fguest->vfc[2], LAST << 16);
+	KUNIT_EXPECT_EQ(test, fguest->posted, 0);
+	KUNIT_EXPECT_EQ(test, fv->fake->waited, fv->fake->count);
+	fv->fake->wait_ret = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, amd_viommu_park(&fguest->guest));
+	fv->fake->wait_ret = 0;
+}
+
+static void block_none(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+
+	fake_take_devids(fv, 0x20, 0x1f);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, amd_viommu_get_block_devid(&fv->hw));
+	amd_viommu_put_block_devid(&fv->hw);
+	fake_take_devids(fv, 0x20, 0x20);
+	fill_dte(fake_dte(fv, 0x20), 0x44);
+	fv->fake->queue_ret = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, amd_viommu_get_block_devid(&fv->hw));
+	fv->fake->queue_ret = 0;
+	expect_filled(test, fake_dte(fv, 0x20), 0x44);
+	KUNIT_EXPECT_EQ(test, fv->hw.block_devid, 0);
+}
+
+/* What a guest that loses its rings goes by when these are told to stop */
+static void note_stop(struct kunit *test, struct fake_guest *fguest,
+		      unsigned int reg, u64 val)
+{
+	struct fake_viommu *fv = fake_viommu_of(test);
+
+	if (reg != 0x20)
+		return;
+	fv->private = (void *)(long)(fguest->vfc[2] |
+				     (fv->fake->waited == fv->fake->count));
+}
+
+static void leave_none_blocks(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *fguest;
+
+	fake_take_devids(fv, 0x20, 0x21);
+	block_init(test, fv);
+	fguest = running_guest(test, fv);
+	fguest->on_write = note_stop;
+	fv->irq_tables[0x20] = (void *)1;
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(&fv->fake->iommu,
+							0x20));
+	KUNIT_EXPECT_PTR_EQ(test, fv->private, (void *)(0x21L << 16 | 1));
+	expect_no_rings(test, fguest);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[2], 0x21 << 16);
 	expect_filled(test, fake_dte(fv, 0x20), 0);
+}
+
+/* A device that has the blocking ID by nature */
+static void leave_block(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct amd_iommu *iommu = &fv->fake->iommu;
+	struct fake_guest *lost, *fguest;
+
+	fake_take_devids(fv, 0x20, 0x22);
+	fill_dte(fake_dte(fv, 0x22), 0x11);
+	block_init(test, fv);
+	lost = running_guest(test, fv);
+	fguest = fake_guest_ready(test, fv);
+	fv->irq_tables[0x21] = (void *)1;
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(iommu, 0x21));
+	KUNIT_EXPECT_EQ(test, lost->guest.trans_devid, 0);
+
+	/* There is another one: what is parked goes there */
+	fv->irq_tables[0x1f] = NULL;
+	fv->irq_tables[0x22] = (void *)1;
+	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(iommu, 0x22));
+	KUNIT_EXPECT_EQ(test, fv->hw.block_devid, 0x1f);
+	KUNIT_EXPECT_EQ(test, lost->vfc[2], 0x1f << 16);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[2], 0x20 << 16);
+	expect_blocks(test, fv, 0x1f);
+	expect_filled(test, fake_dte(fv, 0x22), 0x11);
+
+	/* And there is none, which matters if something goes on */
+	fv->irq_tables[0x1f] = (void *)1;
+	lost->guest.running = FAKE_CMD_RUNS;
+	KUNIT_EXPECT_EQ(test, -EBUSY, amd_viommu_leave_devid(iommu, 0x1f));
+	KUNIT_EXPECT_EQ(test, -EBUSY, amd_viommu_leave_devid(iommu, 0x1f));
+	expect_blocks(test, fv, 0x1f);
+	lost->guest.running = 0;
 }
 
 /*
@@ -716,6 +852,10 @@ static struct kunit_case trans_cases[] = {
 	KUNIT_CASE(leave_many),
 	KUNIT_CASE(leave_none),
 	KUNIT_CASE(leave_none_and_hang),
+	KUNIT_CASE(block_devid),
+	KUNIT_CASE(block_none),
+	KUNIT_CASE(leave_none_blocks),
+	KUNIT_CASE(leave_block),
 	KUNIT_CASE(leave_for_good),
 	KUNIT_CASE(leave_in_doubt),
 	KUNIT_CASE(leave_not_answered),

@@ -32,6 +32,7 @@
 #include <linux/idr.h>
 #include <linux/ioport.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include "amd_iommu_types.h"
 #include "viommu_regs.h"
@@ -70,6 +71,9 @@ struct amd_viommu_windows {
  * @pas: private address space
  * @backing: memory at PAS_BACKING
  * @own_dte: what the DTE of the IOMMU itself was before
+ * @block_devid: device ID the DTE of which translates nothing: for guests that
+ *               have no other; under amd_viommu_guests_mutex, 0 if there is none
+ * @block_dte: what the DTE of that ID was before
  * @gids: guest IDs
  * @suspended: guests are saved
  *
@@ -85,6 +89,8 @@ struct amd_viommu_hw {
 	struct protection_domain *pas;
 	struct amd_viommu_mem backing;
 	struct dev_table_entry own_dte;
+	u16 block_devid;
+	struct dev_table_entry block_dte;
 	struct ida gids;
 	bool suspended;
 };
@@ -132,11 +138,14 @@ struct amd_viommu_queue {
  * @trans_dte: what the DTE of that ID was before
  * @trans_set: that DTE is the guest's; under the lock of the parent
  * @maps_filled: all of the DevID and of the DomID map is written
- * @stuck: hardware did not stop as it should, so nothing may be used again
+ * @running: bits of VF_STATUS of rings that have not stopped in time. As long as
+ *           they are set, nothing is enabled
+ * @stuck: hardware has not confirmed something, so nothing may be used again
  * @vf: page of registers that the guest has
  * @vfc: registers of the host
  * @shadow: what was last written to those, but for the two of maps
  * @saved: those of the guest, during suspend
+ * @resumed: tells the VMM what has become of the rings over that
  * @dev_map: memory of the DevID map
  * @dom_map: memory of the DomID map
  * @devices: device IDs that the guest has a device for, with the host's ID and
@@ -161,11 +170,13 @@ struct amd_viommu_guest {
 	struct dev_table_entry trans_dte;
 	bool trans_set;
 	bool maps_filled;
+	u64 running;
 	bool stuck;
 	void __iomem *vf;
 	void __iomem *vfc;
 	u64 shadow[VFC_NUM_REGS];
 	u64 saved[VF_EVT_B_TAIL / 8 + 1];
+	struct work_struct resumed;
 	struct amd_viommu_mem dev_map;
 	struct amd_viommu_mem dom_map;
 	struct xarray devices;
@@ -217,6 +228,9 @@ struct amd_viommu_guest *amd_viommu_find_guest(struct amd_iommu *iommu,
 bool amd_viommu_devid_is_free(struct amd_iommu *iommu, u16 devid);
 int amd_viommu_get_trans_devid(struct amd_viommu_guest *guest);
 void amd_viommu_put_trans_devid(struct amd_viommu_guest *guest);
+int amd_viommu_get_block_devid(struct amd_viommu_hw *hw);
+void amd_viommu_put_block_devid(struct amd_viommu_hw *hw);
+int amd_viommu_park(struct amd_viommu_guest *guest);
 
 /* viommu_vfctrl.c */
 u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id);
@@ -231,7 +245,9 @@ void amd_viommu_vf_write(struct amd_viommu_guest *guest, unsigned int reg,
 void amd_viommu_build_reset(struct iommu_cmd *cmd, u16 gid);
 int amd_viommu_reset(struct amd_viommu_guest *guest);
 int amd_viommu_wait_stopped(struct amd_viommu_guest *guest, u64 running);
-void amd_viommu_stop(struct amd_viommu_guest *guest);
+bool amd_viommu_has_stopped(struct amd_viommu_guest *guest);
+int amd_viommu_stop(struct amd_viommu_guest *guest);
+void amd_viommu_stop_atomic(struct amd_viommu_guest *guest);
 
 /* viommu_map.c */
 int amd_viommu_maps_init(struct amd_viommu_guest *guest);
@@ -271,10 +287,12 @@ int amd_viommu_set_command(struct iommufd_viommu *viommu, u16 index,
 u16 amd_viommu_event_guest(const u32 event[4]);
 void amd_viommu_event_translate(const u32 event[4],
 				struct iommu_vevent_amd *out);
+void amd_viommu_report_lost(struct amd_viommu_guest *guest);
 
 /* viommu_pm.c */
 void amd_viommu_save(struct amd_viommu_guest *guest);
 void amd_viommu_restore(struct amd_viommu_guest *guest);
+void amd_viommu_resumed(struct work_struct *work);
 
 /* viommu_intr.c */
 int amd_viommu_intr_init(struct amd_viommu_hw *hw);

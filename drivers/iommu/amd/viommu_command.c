@@ -263,7 +263,8 @@ static int set_control(struct amd_viommu_guest *guest, u64 control)
 				       rings_of(guest));
 	if (ret)
 		return ret;
-	if (amd_viommu_is_gone(guest) || guest->stuck || !guest->trans_devid)
+	if (amd_viommu_is_gone(guest) || guest->stuck || !guest->trans_devid ||
+	    !amd_viommu_has_stopped(guest))
 		return -EIO;
 
 	memcpy(regs, guest->shadow, sizeof(regs));
@@ -282,10 +283,8 @@ static int set_control(struct amd_viommu_guest *guest, u64 control)
 		amd_viommu_vfc_write(guest, VFC_CMD, regs[VFC_CMD / 8]);
 	if (!running)
 		return 0;
-	/* They are off, but may go on with what they have begun, for ever */
-	ret = amd_viommu_wait_stopped(guest, running);
-	guest->stuck = ret;
-	return ret;
+	/* They are off, but may go on with what they have begun */
+	return amd_viommu_wait_stopped(guest, running);
 }
 
 /**

@@ -67,6 +67,26 @@ void amd_viommu_event_translate(const u32 event[4],
 }
 
 /**
+ * amd_viommu_report_lost - Tell a VMM that it has no rings any more
+ * @guest: the guest
+ *
+ * Sleeps. With the same event as for hardware that fails by itself: its
+ * consequences are the same for the VMM.
+ */
+void amd_viommu_report_lost(struct amd_viommu_guest *guest)
+{
+	static const u32 event[4] = { 0, EVENT_TYPE_VIOMMU_ERR <<
+				      EVENT_TYPE_SHIFT };
+	struct iommu_vevent_amd vevent;
+
+	amd_viommu_event_translate(event, &vevent);
+	atomic64_inc(&guest->events);
+	iommufd_viommu_report_event(&guest->viommu->core,
+				    IOMMU_VEVENTQ_TYPE_AMD, &vevent,
+				    sizeof(vevent));
+}
+
+/**
  * amd_viommu_report_event - Give an event about a guest to its VMM
  * @iommu: the IOMMU whose event log it is from
  * @event: the entry

@@ -94,6 +94,7 @@ static void exit_ids(struct amd_viommu_guest *guest)
 {
 	/* Nobody looks at the registers any more */
 	amd_viommu_del_guest(guest);
+	cancel_work_sync(&guest->resumed);
 	iounmap(guest->vf);
 	if (!guest->stuck)
 		amd_iommu_pdom_id_free(guest->scratch_domid);
@@ -141,10 +142,26 @@ out_detach:
 	return ret;
 }
 
+/*
+ * RESET_VMMIO makes the translate device the first one of the segment. What did
+ * not stop must not go on by the table of that.
+ */
+static void amd_viommu_reset_for_good(struct amd_viommu_guest *guest)
+{
+	int ret = amd_viommu_park(guest);
+
+	if (amd_viommu_reset(guest) || ret)
+		guest->stuck = true;
+	if (!guest->running)
+		return;
+	ret = amd_viommu_park(guest);
+	if (amd_viommu_wait_stopped(guest, guest->running) || ret)
+		guest->stuck = true;
+}
+
 static void exit_hardware(struct amd_viommu_guest *guest)
 {
-	if (amd_viommu_reset(guest))
-		guest->stuck = true;
+	amd_viommu_reset_for_good(guest);
 	amd_viommu_put_trans_devid(guest);
 	if (amd_viommu_maps_exit(guest))
 		guest->stuck = true;
@@ -174,6 +191,7 @@ static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 	guest->hw = hw;
 	guest->viommu = aviommu;
 	guest->caps = amd_viommu_hw_caps(hw);
+	INIT_WORK(&guest->resumed, amd_viommu_resumed);
 	xa_init_flags(&guest->devices, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
 
 	ret = init_ids(guest);

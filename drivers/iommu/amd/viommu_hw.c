@@ -229,13 +229,18 @@ static int hw_init(struct amd_viommu_hw *hw)
 	ret = amd_viommu_pas_set_own_dte(hw);
 	if (ret)
 		goto out_pas;
+	ret = amd_viommu_get_block_devid(hw);
+	if (ret)
+		goto out_dte;
 	ret = amd_viommu_hw_enable(hw->iommu);
 	if (ret) {
 		amd_viommu_complain(hw->iommu, "", "it does not turn on");
-		goto out_dte;
+		goto out_block;
 	}
 	return 0;
 
+out_block:
+	amd_viommu_put_block_devid(hw);
 out_dte:
 	amd_viommu_pas_reset_own_dte(hw);
 out_pas:
@@ -250,8 +255,8 @@ out_unmap:
  * @iommu: the IOMMU
  *
  * Return: the vIOMMU, or an ERR_PTR: -ENODEV if there is none that works, which
- * has been said in the log; -ENOMEM; -EIO if the IOMMU does not answer. Give it
- * back by amd_viommu_hw_put().
+ * has been said in the log; -ENOMEM; -ENOSPC if no device ID is free in the
+ * segment; -EIO if the IOMMU does not answer. Give it back by amd_viommu_hw_put().
  */
 struct amd_viommu_hw *amd_viommu_hw_get(struct amd_iommu *iommu)
 {
@@ -297,6 +302,7 @@ void amd_viommu_hw_put(struct amd_viommu_hw *hw)
 
 	hw->iommu->viommu_hw = NULL;
 	amd_viommu_hw_disable(hw->iommu);
+	amd_viommu_put_block_devid(hw);
 	amd_viommu_pas_reset_own_dte(hw);
 	amd_viommu_pas_exit(hw);
 	unmap_windows(hw);

@@ -32,6 +32,17 @@ static DEFINE_XARRAY(trans_devids);
 #define AMD_VIOMMU_ID_OF_DEVICE	1
 /* The IOMMU has not confirmed that it does not know a guest's entry any more */
 #define AMD_VIOMMU_ID_IN_DOUBT	2
+/* A ring that does not stop may use it; its entry translates nothing */
+#define AMD_VIOMMU_ID_RUNS	3
+/* The one of an IOMMU that never translates anything, see block_devids */
+#define AMD_VIOMMU_ID_BLOCKS	4
+
+/* Hardware by segment and blocking ID; under amd_viommu_guests_mutex */
+static DEFINE_XARRAY(block_devids);
+
+static const struct dev_table_entry amd_viommu_block = {
+	.data = { DTE_FLAG_V, 0, DTE_IRQ_REMAP_ENABLE },
+};
 
 /**
  * amd_viommu_add_guest - Give a guest its ID and make it known
@@ -343,7 +354,24 @@ void amd_viommu_set_dirty_tracking(struct protection_domain *pdom)
 	amd_viommu_write_all_trans(pdom, &pt_info);
 }
 
-/* Hardware looks at VFC_MISC with every access to a ring: no need to stop it */
+/*
+ * What hardware does for the guest goes by @devid when this is over, and by
+ * nothing else. (inferred: it looks at VFC_MISC with every access to a ring.)
+ * Something has to be queued, or there is nothing to wait for.
+ */
+static int amd_viommu_switch_devid(struct amd_viommu_guest *guest, u16 devid)
+{
+	u16 from = FIELD_GET(VFC_TRANS_DEVID, guest->shadow[VFC_MISC / 8]);
+	struct iommu_cmd flush = { { from, CMD_INV_DEV_ENTRY << 28 } };
+	struct amd_iommu *iommu = guest->hw->iommu;
+
+	amd_viommu_vfc_write(guest, VFC_MISC,
+			     FIELD_PREP(VFC_TRANS_DEVID, devid));
+	amd_viommu_vfc_post(guest);
+	return iommu_queue_command(iommu, &flush) ?:
+	       iommu_completion_wait(iommu);
+}
+
 static int move_trans(struct amd_viommu_guest *guest, u16 to)
 {
 	struct dev_table_entry old = guest->trans_dte;
@@ -353,27 +381,193 @@ static int move_trans(struct amd_viommu_guest *guest, u16 to)
 	ret = set_trans_devid(guest, to);
 	if (ret)
 		return ret;
-	amd_viommu_vfc_write(guest, VFC_MISC,
-			     FIELD_PREP(VFC_TRANS_DEVID, to));
-	/* Nobody uses the old entry before it goes */
-	amd_viommu_vfc_post(guest);
+	/* If it is not confirmed, neither is that the old entry is gone */
+	amd_viommu_switch_devid(guest, to);
 	amd_viommu_remap_devices(guest, to);
 	trace_amd_viommu_move_trans(guest, from, to);
 	return 0;
 }
 
-/* No guest has the ID, but hardware may not have confirmed that */
+static int amd_viommu_set_block_devid(struct amd_viommu_hw *hw, u16 devid)
+{
+	struct amd_iommu *iommu = hw->iommu;
+	unsigned long index = trans_index(iommu, devid);
+	struct dev_table_entry old;
+	int ret;
+
+	if (!devid)
+		return -ENOSPC;
+	ret = xa_err(xa_store(&trans_devids, index,
+			      xa_mk_value(AMD_VIOMMU_ID_BLOCKS), GFP_KERNEL));
+	if (ret)
+		return ret;
+	ret = xa_err(xa_store(&block_devids, index, hw, GFP_KERNEL));
+	if (ret)
+		goto out_erase;
+	old = get_dev_table(iommu)[devid];
+	ret = amd_viommu_set_dte(iommu, devid, &amd_viommu_block);
+	if (ret)
+		goto out_doubt;
+	hw->block_dte = old;
+	hw->block_devid = devid;
+	return 0;
+
+out_doubt:
+	amd_viommu_set_dte(iommu, devid, &old);
+	amd_viommu_mark_devid(iommu, devid, AMD_VIOMMU_ID_IN_DOUBT);
+	xa_erase(&block_devids, index);
+	return ret;
+out_erase:
+	xa_erase(&trans_devids, index);
+	return ret;
+}
+
+/**
+ * amd_viommu_get_block_devid - Reserve a device ID that never translates anything
+ * @hw: the vIOMMU, not used by guests yet
+ *
+ * Return: 0, -ENOSPC if no ID is free in the segment, -ENOMEM, -EIO if the IOMMU
+ * does not answer
+ */
+int amd_viommu_get_block_devid(struct amd_viommu_hw *hw)
+{
+	guard(mutex)(&amd_viommu_guests_mutex);
+	return amd_viommu_set_block_devid(hw, find_free_devid(hw->iommu));
+}
+
+/**
+ * amd_viommu_put_block_devid - Undo amd_viommu_get_block_devid()
+ * @hw: the vIOMMU, off
+ */
+void amd_viommu_put_block_devid(struct amd_viommu_hw *hw)
+{
+	unsigned long index;
+
+	guard(mutex)(&amd_viommu_guests_mutex);
+	if (!hw->block_devid)
+		return;
+	index = trans_index(hw->iommu, hw->block_devid);
+	xa_erase(&block_devids, index);
+	if (amd_viommu_set_dte(hw->iommu, hw->block_devid, &hw->block_dte))
+		amd_viommu_mark_devid(hw->iommu, hw->block_devid,
+				      AMD_VIOMMU_ID_IN_DOUBT);
+	else
+		xa_erase(&trans_devids, index);
+	hw->block_devid = 0;
+}
+
+/**
+ * amd_viommu_park - Let nothing be translated for a guest any more
+ * @guest: the guest
+ *
+ * Whatever does not stop accesses nothing after that.
+ *
+ * Return: 0, -EIO if the IOMMU does not answer
+ */
+int amd_viommu_park(struct amd_viommu_guest *guest)
+{
+	u16 devid = READ_ONCE(guest->hw->block_devid);
+
+	/* A device has that, and there was no other */
+	if (!devid)
+		devid = FIELD_GET(VFC_TRANS_DEVID, guest->shadow[VFC_MISC / 8]);
+	return amd_viommu_switch_devid(guest, devid);
+}
+
+static int amd_viommu_move_block(struct amd_viommu_hw *hw, u16 devid)
+{
+	struct dev_table_entry old = hw->block_dte;
+	struct amd_viommu_guest *guest;
+	unsigned long i;
+	int ret = 0;
+	u16 to;
+
+	xa_erase(&block_devids, trans_index(hw->iommu, devid));
+	hw->block_devid = 0;
+	if (amd_viommu_set_block_devid(hw, find_free_devid(hw->iommu)))
+		pci_warn(hw->iommu->dev, "no device ID is left that blocks\n");
+	to = hw->block_devid;
+	xa_for_each(&amd_viommu_guests, i, guest) {
+		if (guest->hw != hw || guest->trans_devid ||
+		    FIELD_GET(VFC_TRANS_DEVID,
+			      guest->shadow[VFC_MISC / 8]) != devid)
+			continue;
+		/* One that has stopped accesses nothing, whatever it has */
+		if (to)
+			ret = amd_viommu_switch_devid(guest, to) ?: ret;
+		else if (guest->running)
+			ret = -EBUSY;
+	}
+	if (ret) {
+		amd_viommu_mark_devid(hw->iommu, devid, AMD_VIOMMU_ID_RUNS);
+		return ret;
+	}
+	ret = amd_viommu_set_dte(hw->iommu, devid, &old);
+	amd_viommu_mark_devid(hw->iommu, devid, ret ? AMD_VIOMMU_ID_IN_DOUBT :
+			      AMD_VIOMMU_ID_OF_DEVICE);
+	return ret;
+}
+
+/* All IOMMUs of the segment may have had it in use */
+static int amd_viommu_flush_devid(struct amd_iommu *iommu, u16 devid)
+{
+	struct iommu_cmd flush = { { devid, CMD_INV_DEV_ENTRY << 28 } };
+	struct amd_iommu *other;
+	int ret;
+
+	ret = iommu_queue_command(iommu, &flush) ?:
+	      iommu_completion_wait(iommu);
+	for_each_iommu(other)
+		if (other != iommu && other->pci_seg == iommu->pci_seg)
+			ret = iommu_queue_command(other, &flush) ?:
+			      iommu_completion_wait(other) ?: ret;
+	return ret;
+}
+
+/* No guest has the ID, but something else may be in the way of a device */
 static int amd_viommu_settle_devid(struct amd_iommu *iommu, u16 devid,
 				   unsigned long value)
 {
-	struct iommu_cmd flush = { { devid, CMD_INV_DEV_ENTRY << 28 } };
+	switch (value) {
+	case AMD_VIOMMU_ID_IN_DOUBT:
+		if (amd_viommu_flush_devid(iommu, devid))
+			return -EIO;
+		amd_viommu_mark_devid(iommu, devid, AMD_VIOMMU_ID_OF_DEVICE);
+		return 0;
+	case AMD_VIOMMU_ID_RUNS:
+		return -EBUSY;
+	case AMD_VIOMMU_ID_BLOCKS:
+		return amd_viommu_move_block(xa_load(&block_devids,
+						     trans_index(iommu, devid)),
+					     devid);
+	default:
+		return 0;
+	}
+}
 
-	if (value == AMD_VIOMMU_ID_IN_DOUBT &&
-	    (iommu_queue_command(iommu, &flush) ||
-	     iommu_completion_wait(iommu)))
-		return -EIO;
-	amd_viommu_mark_devid(iommu, devid, AMD_VIOMMU_ID_OF_DEVICE);
-	return 0;
+/*
+ * There is no other ID. If a ring does not stop, then the device must not come
+ * either: its requests and those of the ring are the same for the IOMMU.
+ */
+static int amd_viommu_lose_rings(struct amd_viommu_guest *guest, u16 devid)
+{
+	struct dev_table_entry old;
+	int ret;
+
+	pci_warn(guest->hw->iommu->dev,
+		 "guest 0x%04x lost its rings to device %04x:%02x:%02x.%x\n",
+		 guest->gid, guest->hw->iommu->pci_seg->id, PCI_BUS_NUM(devid),
+		 PCI_SLOT(devid), PCI_FUNC(devid));
+	amd_viommu_park(guest);
+	ret = amd_viommu_stop(guest);
+	old = release_trans_dte(guest);
+	amd_viommu_report_lost(guest);
+	if (!ret)
+		return amd_viommu_yield_devid(guest, devid, &old);
+
+	amd_viommu_yield_devid(guest, devid, &amd_viommu_block);
+	amd_viommu_mark_devid(guest->hw->iommu, devid, AMD_VIOMMU_ID_RUNS);
+	return -EBUSY;
 }
 
 /**
@@ -384,9 +578,10 @@ static int amd_viommu_settle_devid(struct amd_iommu *iommu, u16 devid,
  * Before anything else is done with the ID, and whatever becomes of the device:
  * its entry must not be written as long as the rings of a guest depend on it. No
  * guest gets the ID after that. If there is no other ID for the guest, then its
- * rings stop.
+ * rings stop, and its VMM is told.
  *
- * Return: 0, -EIO if the IOMMU has not confirmed that no guest uses the ID
+ * Return: 0, -EIO if the IOMMU has not confirmed that no guest uses the ID,
+ * -EBUSY if a guest's ring that does not stop has had the ID
  */
 int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 {
@@ -403,12 +598,7 @@ int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)
 
 	guard(mutex)(&guest->viommu->core.lock);
 	old = guest->trans_dte;
-	if (move_trans(guest, find_free_devid(iommu))) {
-		pci_warn(iommu->dev, "guest 0x%04x lost its rings to device %04x:%02x:%02x.%x\n",
-			 guest->gid, iommu->pci_seg->id, PCI_BUS_NUM(devid),
-			 PCI_SLOT(devid), PCI_FUNC(devid));
-		amd_viommu_stop(guest);
-		release_trans_dte(guest);
-	}
+	if (move_trans(guest, find_free_devid(iommu)))
+		return amd_viommu_lose_rings(guest, devid);
 	return amd_viommu_yield_devid(guest, devid, &old);
 }

@@ -270,7 +270,9 @@ static bool amd_viommu_set_reach(struct amd_viommu_guest *guest, u16 gdev_id,
 			   xa_mk_value(xa_to_value(entry) ^
 				       AMD_VIOMMU_IN_REACH), GFP_ATOMIC);
 		hdev_id = reach ? xa_to_value(entry) : guest->no_devid;
-		amd_viommu_write_device(guest, gdev_id, hdev_id);
+		/* Without a translate device, commands are off for good */
+		if (reach || hdev_id)
+			amd_viommu_write_device(guest, gdev_id, hdev_id);
 	}
 	xa_unlock_irqrestore(&guest->devices, flags);
 	if (!change)
@@ -368,7 +370,6 @@ static void amd_viommu_del_device(struct amd_viommu_guest *guest, u16 gdev_id)
 	xa_lock_irqsave(&guest->devices, flags);
 	__xa_erase(&guest->devices, gdev_id);
 	hdev_id = guest->no_devid;
-	/* Without a translate device, the guest's commands are off for good */
 	if (hdev_id)
 		amd_viommu_write_device(guest, gdev_id, hdev_id);
 	xa_unlock_irqrestore(&guest->devices, flags);
@@ -392,7 +393,8 @@ static void unmap_vdevice(struct iommufd_vdevice *vdev)
  *
  * The op to destroy it undoes that.
  *
- * Return: 0, -ENOMEM, -EIO if the hardware is gone
+ * Return: 0, -ENOMEM, -EIO if the hardware is gone, or the guest has lost its
+ * rings
  */
 int amd_viommu_map_vdevice(struct iommufd_vdevice *vdev)
 {
@@ -401,7 +403,7 @@ int amd_viommu_map_vdevice(struct iommufd_vdevice *vdev)
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 	int ret;
 
-	if (amd_viommu_is_gone(aviommu->guest))
+	if (amd_viommu_is_gone(aviommu->guest) || !aviommu->guest->trans_devid)
 		return -EIO;
 	ret = amd_viommu_add_device(aviommu->guest, vdev->virt_id,
 				    dev_data->devid);

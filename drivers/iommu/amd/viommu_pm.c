@@ -33,12 +33,27 @@ void amd_viommu_save(struct amd_viommu_guest *guest)
 	unsigned int i;
 
 	memcpy(shadow, guest->shadow, sizeof(shadow));
-	amd_viommu_stop(guest);
+	amd_viommu_stop_atomic(guest);
 	memcpy(guest->shadow, shadow, sizeof(shadow));
 	for (i = 0; i < ARRAY_SIZE(vf_pointers); i++)
 		guest->saved[vf_pointers[i] / 8] =
 			amd_viommu_vf_read(guest, vf_pointers[i]) &
 			VF_PTR_MASK;
+}
+
+/**
+ * amd_viommu_resumed - Tell a VMM what has become of its guest over suspend
+ * @work: of the guest
+ *
+ * Nothing can be told while the registers are restored.
+ */
+void amd_viommu_resumed(struct work_struct *work)
+{
+	struct amd_viommu_guest *guest =
+		container_of(work, struct amd_viommu_guest, resumed);
+
+	if (guest->stuck)
+		amd_viommu_report_lost(guest);
 }
 
 /**
@@ -55,6 +70,8 @@ void amd_viommu_restore(struct amd_viommu_guest *guest)
 	memcpy(shadow, guest->shadow, sizeof(shadow));
 	if (amd_viommu_reset(guest))
 		guest->stuck = true;
+	/* Whatever had not stopped is not there any more */
+	guest->running = 0;
 
 	amd_viommu_vfc_write(guest, VFC_MISC, shadow[VFC_MISC / 8]);
 	amd_viommu_vfc_write(guest, VFC_EVT_B_BASE,
@@ -126,6 +143,7 @@ void amd_viommu_resume(struct amd_iommu *iommu)
 			guest->stuck = true;
 		else
 			amd_viommu_restore(guest);
+		schedule_work(&guest->resumed);
 	}
 	iommu->viommu_hw->suspended = false;
 }

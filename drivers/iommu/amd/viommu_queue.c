@@ -187,10 +187,10 @@ static void destroy_queue(struct iommufd_hw_queue *hw_queue)
 
 	amd_viommu_vfc_write(guest, ctl,
 			     guest->shadow[ctl / 8] & ~rings[ring].enables);
-	if (amd_viommu_wait_stopped(guest, rings[ring].running))
-		guest->stuck = true;
-	write_ring(guest, ring, 0, 0);
-	amd_viommu_vfc_read(guest, ctl);
+	/* One that goes on shall not do so at address 0 */
+	if (!amd_viommu_wait_stopped(guest, rings[ring].running))
+		write_ring(guest, ring, 0, 0);
+	amd_viommu_vfc_post(guest);
 	guest->queues[ring] = NULL;
 	trace_amd_viommu_queue(guest, ring, 0, 0);
 }
@@ -213,7 +213,8 @@ int amd_viommu_queue_init(struct iommufd_hw_queue *hw_queue, u32 index)
 
 	if (guest->queues[ring])
 		return -EEXIST;
-	if (guest->stuck || amd_viommu_is_gone(guest))
+	if (guest->stuck || amd_viommu_is_gone(guest) ||
+	    !amd_viommu_has_stopped(guest))
 		return -EIO;
 
 	write_ring(guest, ring, hw_queue->base_addr, hw_queue->length);

@@ -4,14 +4,18 @@
  */
 #include <kunit/static_stub.h>
 #include <linux/bitfield.h>
-#include <linux/delay.h>
+#include <linux/iopoll.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 
 #include "amd_iommu.h"
 #include "viommu.h"
 
-/* A ring that is told to stop has at most a few entries under way */
-#define STOP_TIMEOUT_US		10000
+/*
+ * A ring that is told to stop may be waiting for a device to answer to an
+ * invalidation. The IOMMU gives up after one second: CTRL_INV_TO_1S.
+ */
+#define STOP_TIMEOUT_US		1500000
+#define STOP_POLL_US		20
 
 /**
  * amd_viommu_vfc_map_entry - Build a write to one of the maps
@@ -130,39 +134,57 @@ int amd_viommu_reset(struct amd_viommu_guest *guest)
 	       iommu_completion_wait(iommu);
 }
 
+static bool amd_viommu_runs(struct amd_viommu_guest *guest, u64 running)
+{
+	u64 status = amd_viommu_vf_read(guest, VF_STATUS);
+
+	/* Who is not there does not run either */
+	if (status == U64_MAX && amd_viommu_is_gone(guest))
+		return false;
+	return status & running;
+}
+
 /**
  * amd_viommu_wait_stopped - Wait until rings do not run
  * @guest: the guest
  * @running: bits of VF_STATUS that have to become 0
  *
- * Any context.
+ * Sleeps. Those that do not become 0 are in @guest->running after that.
  *
  * Return: 0, -EIO if they go on
  */
 int amd_viommu_wait_stopped(struct amd_viommu_guest *guest, u64 running)
 {
-	unsigned int us;
-	u64 status;
+	bool runs;
 
-	for (us = 0; us < STOP_TIMEOUT_US; us++) {
-		status = amd_viommu_vf_read(guest, VF_STATUS);
-		/* Who is not there does not run either */
-		if (status == U64_MAX && amd_viommu_is_gone(guest))
-			return 0;
-		if (!(status & running))
-			return 0;
-		udelay(1);
-	}
-	return -EIO;
+	guest->running |= running;
+	if (read_poll_timeout(amd_viommu_runs, runs, !runs, STOP_POLL_US,
+			      STOP_TIMEOUT_US, false, guest, running))
+		return -EIO;
+	guest->running &= ~running;
+	return 0;
 }
 
 /**
- * amd_viommu_stop - Stop all rings of a guest
+ * amd_viommu_has_stopped - Has everything stopped that was told to?
  * @guest: the guest
  *
- * Any context. Base and length stay, so that the rings can go on.
+ * What did not in time may have done so since.
+ *
+ * Return: true if it has
  */
-void amd_viommu_stop(struct amd_viommu_guest *guest)
+bool amd_viommu_has_stopped(struct amd_viommu_guest *guest)
+{
+	if (guest->running && !amd_viommu_runs(guest, guest->running))
+		guest->running = 0;
+	return !guest->running;
+}
+
+#define VF_STATUS_RUN	(VF_STATUS_CMD_RUN | VF_STATUS_EVT_RUN | \
+			 VF_STATUS_PPR_RUN)
+
+/* Base and length stay, so that the rings can go on */
+static void amd_viommu_disable_rings(struct amd_viommu_guest *guest)
 {
 	const u64 *shadow = guest->shadow;
 
@@ -172,7 +194,33 @@ void amd_viommu_stop(struct amd_viommu_guest *guest)
 			     shadow[VFC_EVT / 8] & ~VFC_EVT_ENABLES);
 	amd_viommu_vfc_write(guest, VFC_PPR,
 			     shadow[VFC_PPR / 8] & ~VFC_PPR_ENABLES);
-	if (amd_viommu_wait_stopped(guest, VF_STATUS_CMD_RUN |
-				    VF_STATUS_EVT_RUN | VF_STATUS_PPR_RUN))
-		guest->stuck = true;
+}
+
+/**
+ * amd_viommu_stop - Stop all rings of a guest
+ * @guest: the guest
+ *
+ * Sleeps.
+ *
+ * Return: 0, -EIO if they go on
+ */
+int amd_viommu_stop(struct amd_viommu_guest *guest)
+{
+	amd_viommu_disable_rings(guest);
+	return amd_viommu_wait_stopped(guest, VF_STATUS_RUN);
+}
+
+/**
+ * amd_viommu_stop_atomic - The same, where nothing else runs
+ * @guest: the guest
+ */
+void amd_viommu_stop_atomic(struct amd_viommu_guest *guest)
+{
+	bool runs;
+
+	amd_viommu_disable_rings(guest);
+	if (read_poll_timeout_atomic(amd_viommu_runs, runs, !runs, 1,
+				     STOP_TIMEOUT_US, false, guest,
+				     VF_STATUS_RUN))
+		guest->running |= VF_STATUS_RUN;
 }

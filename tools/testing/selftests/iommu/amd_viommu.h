@@ -73,6 +73,7 @@
 #define AMD_EVENT_PAGE_FAULT	0x2
 #define AMD_EVENT_ILLEGAL	0x5
 #define AMD_EVENT_GUEST_FAULT	0xb
+#define AMD_EVENT_HARDWARE	0xc
 
 /**
  * struct amd_viommu - A vIOMMU with hardware behind it

@@ -296,13 +296,65 @@ TEST_F(fault, does_not_stop)
 {
 	test_knob("viommu-vf-all-ones", "true");
 	EXPECT_EQ(-EIO, test_in_time(amd_viommu_set(self->v, CONTROL, 0)));
+	EXPECT_EQ(-EIO, test_in_time(amd_viommu_set(self->v, CONTROL, 0)));
 	test_knob("viommu-vf-all-ones", "false");
-	/* Nor is it used again: a new vIOMMU is */
-	EXPECT_EQ(-EIO, amd_viommu_start(&self->hw.rings));
-	amd_hw_close(&self->hw);
-	ASSERT_EQ(NULL, amd_hw_open(&self->hw, 0));
-	ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
-	EXPECT_EQ(0, amd_ring_sync(&self->hw.rings.cmd));
+	/* As soon as it can be seen to have stopped, all is well */
+	EXPECT_EQ(0, amd_viommu_set(self->v, CONTROL, 0));
+	test_works();
+}
+
+/* Longer than the IOMMU waits for a device is for ever, less is not */
+TEST_F(fault, stops_late)
+{
+	double begin = now();
+
+	test_knob("viommu-stop-delay-ms", "900");
+	EXPECT_EQ(0, amd_viommu_set(self->v, CONTROL, 0));
+	EXPECT_LE(0.8, now() - begin);
+	test_knob("viommu-stop-delay-ms", "0");
+	test_works();
+}
+
+TEST_F(fault, stops_too_late)
+{
+	struct amd_rings *rings = &self->hw.rings;
+	double begin = now();
+
+	test_knob("viommu-stop-delay-ms", "4000");
+	EXPECT_EQ(-EIO, amd_viommu_set(self->v, CONTROL, 0));
+	EXPECT_GT(3, now() - begin);
+	/* Nothing is enabled as long as it goes on */
+	EXPECT_EQ(-EIO, amd_viommu_set(self->v, CONTROL, 0));
+	EXPECT_EQ(-EIO, amd_viommu_set(self->v, CONTROL,
+				       AMD_CONTROL_EVT_LOG_EN));
+	test_command_reads(self->v, CONTROL, 0);
+	while (now() - begin < 4.5)
+		usleep(100000);
+	EXPECT_EQ(0, amd_viommu_set(self->v, CONTROL, 0));
+	test_knob("viommu-stop-delay-ms", "0");
+	ASSERT_EQ(0, amd_ring_destroy(&rings->cmd));
+	ASSERT_EQ(0, amd_ring_queue(&rings->cmd));
+	test_works();
+}
+
+/* What has stopped at the end is free: the next guest has the ID of this one */
+TEST_F(fault, stops_too_late_and_ends)
+{
+	int i, gid = amd_model_gid(self->v);
+
+	ASSERT_LT(0, gid);
+	for (i = 0; i < 3; i++) {
+		test_knob("viommu-stop-delay-ms", "2200");
+		EXPECT_EQ(-EIO, amd_viommu_set(self->v, CONTROL, 0));
+		amd_hw_close(&self->hw);
+		test_knob("viommu-stop-delay-ms", "0");
+		ASSERT_EQ(NULL, amd_hw_open(&self->hw, 0));
+		ASSERT_EQ(gid, amd_model_gid(self->v));
+		ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
+		ASSERT_EQ(0, amd_hw_nest(&self->hw));
+		EXPECT_EQ(0, amd_ring_sync(self->ring));
+	}
+	test_works();
 }
 
 /* Completions of the guest that get lost are the guest's problem */

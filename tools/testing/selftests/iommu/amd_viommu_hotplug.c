@@ -9,6 +9,7 @@
  * says what ID a guest has.
  */
 #include <dirent.h>
+#include <poll.h>
 
 #include "amd_fail_nth.h"
 #include "amd_viommu_utils.h"
@@ -227,52 +228,88 @@ TEST_F(hotplug, guest_moves)
 	EXPECT_EQ(0, amd_viommu_free(&v));
 }
 
-/* How many vIOMMUs there can be */
-static int alloc_all(FIXTURE_DATA(hotplug) *self, struct amd_guest *guests)
+/* All vIOMMUs that there can be, each with a queue of events */
+struct crowd {
+	struct amd_guest guests[MANY];
+	__u32 veventq_ids[MANY];
+	int fds[MANY];
+	int num;
+};
+
+static int alloc_all(FIXTURE_DATA(hotplug) *self, struct crowd *crowd)
 {
 	struct amd_viommu v;
-	int num, rc;
+	int i, rc;
 
-	for (num = 0; num < MANY; num++) {
-		guests[num] = *self->guest;
-		rc = amd_viommu_alloc(&v, &guests[num], &self->hw.setup.dev);
+	for (i = 0; i < MANY; i++) {
+		crowd->guests[i] = *self->guest;
+		rc = amd_viommu_alloc(&v, &crowd->guests[i],
+				      &self->hw.setup.dev);
 		/* The parent stays */
-		self->guest->hwpt_id = guests[num].hwpt_id;
+		self->guest->hwpt_id = crowd->guests[i].hwpt_id;
+		crowd->num = i;
 		if (rc)
-			return rc == -ENOSPC ? num : rc;
+			return rc == -ENOSPC ? 0 : rc;
+		rc = amd_guest_veventq(&crowd->guests[i], 4,
+				       &crowd->veventq_ids[i], &crowd->fds[i]);
+		if (rc)
+			return rc;
 	}
 	return -E2BIG;
+}
+
+static int free_all(FIXTURE_DATA(hotplug) *self, struct crowd *crowd)
+{
+	int i, rc = 0;
+
+	for (i = 0; i < crowd->num; i++) {
+		close(crowd->fds[i]);
+		rc = rc ?: amd_guest_destroy(self->guest,
+					     crowd->veventq_ids[i]);
+		rc = rc ?: amd_guest_destroy(self->guest,
+					     crowd->guests[i].viommu_id);
+	}
+	return rc;
+}
+
+/* What the VMM of a guest gets that has no rings any more, and no other */
+static bool is_told(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	struct amd_event event = {};
+
+	return poll(&poll_fd, 1, 0) == 1 && !amd_event_read(fd, &event) &&
+	       event.code == AMD_EVENT_HARDWARE && !event.addr;
 }
 
 TEST_F(hotplug, no_id_is_left)
 {
 	const char *why = take_pf(self, 1);
-	static struct amd_guest guests[MANY];
+	static struct crowd crowd;
 	int i, num, lost = 0;
 
 	if (why)
 		SKIP(return, "%s", why);
-	num = alloc_all(self, guests);
+	ASSERT_EQ(0, alloc_all(self, &crowd));
+	num = crowd.num;
 	ASSERT_LT(1, num);
 	ASSERT_EQ(0, set_functions(&self->pf, 1));
 
 	/* Exactly one has lost its rings, the others do not notice */
 	for (i = 0; i < num; i++) {
-		struct amd_viommu v = { .guest = &guests[i] };
+		struct amd_viommu v = { .guest = &crowd.guests[i] };
 		int rc = amd_viommu_set(&v, CONTROL, 0);
 
 		if (rc)
 			EXPECT_EQ(-EIO, rc);
+		EXPECT_EQ(!!rc, is_told(crowd.fds[i]));
 		lost += !!rc;
 	}
 	EXPECT_EQ(1, lost);
-	for (i = 0; i < num; i++)
-		ASSERT_EQ(0, amd_guest_destroy(self->guest,
-					       guests[i].viommu_id));
-	ASSERT_EQ(num - 1, alloc_all(self, guests));
-	for (i = 0; i < num - 1; i++)
-		ASSERT_EQ(0, amd_guest_destroy(self->guest,
-					       guests[i].viommu_id));
+	ASSERT_EQ(0, free_all(self, &crowd));
+	ASSERT_EQ(0, alloc_all(self, &crowd));
+	ASSERT_EQ(num - 1, crowd.num);
+	ASSERT_EQ(0, free_all(self, &crowd));
 }
 
 /* A guest in the way of the first function; others stay above it */
