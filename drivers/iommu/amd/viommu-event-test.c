@@ -272,6 +272,115 @@ static void report_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&fguest->guest.events), 100);
 }
 
+static struct iommufd_veventq *irq_queue_init(struct kunit *test,
+					      struct fake_guest *fguest)
+{
+	struct iommufd_veventq *queue = queue_init(test, fguest);
+
+	queue->type = IOMMU_VEVENTQ_TYPE_AMD_IRQ;
+	queue->depth = 1000;
+	return queue;
+}
+
+/* A bit that is still set is told once, unless there is more in the log */
+static void irq_once(struct kunit *test)
+{
+	static const struct {
+		unsigned int reg;
+		u64 enable, status;
+		int mark;
+	} ints[] = {
+		{ 0x20, BIT(9), BIT(2), 0 }, { 0x28, BIT(9), BIT(1), 3 },
+		{ 0x28, BIT(9), BIT(1), 15 }, { 0x30, BIT(9), BIT(6), 7 },
+		{ 0x30, BIT(9), BIT(6), 11 },
+	};
+	struct fake_viommu *fv = fake_viommu_init(test);
+	int i, num;
+
+	for (i = 0; i < ARRAY_SIZE(ints); i++) {
+		struct fake_guest *fguest = fake_guest_ready(test, fv);
+		struct iommufd_veventq *queue = irq_queue_init(test, fguest);
+
+		fguest->vf[4] = ints[i].status | 0x98;
+		amd_viommu_report_irq(&fguest->guest);
+		KUNIT_EXPECT_EQ(test, queue->num_events, 0);
+		amd_viommu_vfc_write(&fguest->guest, ints[i].reg,
+				     ints[i].enable);
+		for (num = 1; num < 4; num++) {
+			amd_viommu_report_irq(&fguest->guest);
+			amd_viommu_report_irq(&fguest->guest);
+			KUNIT_EXPECT_EQ(test, queue->num_events, num);
+			fguest->vf[ints[i].mark] += 16;
+		}
+		fguest->vf[ints[i].mark] -= 16;
+
+		/* The guest has cleared it, and that was seen */
+		fguest->vf[4] = 0x98;
+		amd_viommu_report_irq(&fguest->guest);
+		fguest->vf[4] |= ints[i].status;
+		amd_viommu_report_irq(&fguest->guest);
+		KUNIT_EXPECT_EQ(test, queue->num_events, 4);
+		amd_viommu_report_irq(&fguest->guest);
+		amd_viommu_rearm(&fguest->guest);
+		amd_viommu_report_irq(&fguest->guest);
+		KUNIT_EXPECT_EQ(test, queue->num_events, 5);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fguest->guest.irqs), 5);
+	}
+}
+
+/* Hardware is kept from a storm for a while; the VMM sees no difference */
+static void irq_storm(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *fguest = fake_guest_ready(test, fv);
+	struct iommufd_veventq *queue = irq_queue_init(test, fguest);
+	struct amd_viommu_guest *guest = &fguest->guest;
+	int i;
+
+	amd_viommu_vfc_write(guest, 0x20, 0x12345309);
+	amd_viommu_vfc_write(guest, 0x28, 0x23456398);
+	fguest->vf[4] = BIT(1);
+	for (i = 0; i < 1000 && !READ_ONCE(guest->quiet); i++) {
+		fguest->vf[3] += 16;
+		amd_viommu_report_irq(guest);
+	}
+	cancel_delayed_work_sync(&guest->loud);
+	KUNIT_ASSERT_TRUE(test, guest->quiet);
+	KUNIT_EXPECT_EQ(test, queue->num_events, i);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[4], 0x12345109);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[5], 0x23456198);
+	KUNIT_EXPECT_EQ(test, amd_viommu_vfc_enables(guest, 0x20), 0x12345309);
+	KUNIT_EXPECT_EQ(test, amd_viommu_vfc_enables(guest, 0x28), 0x23456398);
+
+	/* What is written meanwhile does not make it loud, and gets there later */
+	amd_viommu_vfc_write(guest, 0x20, 0x54321308);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[4], 0x54321108);
+	fguest->vf[3] += 16;
+	amd_viommu_loud(&guest->loud.work);
+	KUNIT_EXPECT_EQ(test, queue->num_events, i + 1);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[4], 0x54321308);
+	KUNIT_EXPECT_EQ(test, fguest->vfc[5], 0x23456398);
+}
+
+/* What was set before suspend, and enabled, is told after resume */
+static void irq_missed(struct kunit *test)
+{
+	struct fake_viommu *fv = fake_viommu_init(test);
+	struct fake_guest *fguest = fake_guest_ready(test, fv);
+	struct iommufd_veventq *queue = irq_queue_init(test, fguest);
+	struct amd_viommu_guest *guest = &fguest->guest;
+
+	amd_viommu_vfc_write(guest, 0x28, 0x23456398);
+	fguest->vf[4] = BIT(1) | BIT(2) | 0x98;
+	amd_viommu_save(guest);
+	fguest->vf[4] = 0;
+	amd_viommu_restore(guest);
+	KUNIT_EXPECT_EQ(test, queue->num_events, 0);
+	amd_viommu_resumed(&guest->resumed);
+	KUNIT_EXPECT_EQ(test, queue->num_events, 1);
+	KUNIT_EXPECT_EQ(test, guest->saved[4], BIT(1) | BIT(2));
+}
+
 static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(event_guest, event_gen_params),
 	KUNIT_CASE_PARAM(event_guest_all, event_gen_params),
@@ -281,6 +390,9 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE(report_lost),
 	KUNIT_CASE(report_unknown_guest),
 	KUNIT_CASE(report_many),
+	KUNIT_CASE(irq_once),
+	KUNIT_CASE(irq_storm),
+	KUNIT_CASE(irq_missed),
 	{}
 };
 

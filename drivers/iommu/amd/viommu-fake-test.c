@@ -190,7 +190,8 @@ struct fake_viommu *fake_viommu_init(struct kunit *test)
 	if (first)
 		test->priv = first;
 
-	kunit_activate_static_stub(test, amd_viommu_vfc_write, fake_vfc_write);
+	kunit_activate_static_stub(test, amd_viommu_vfc_write_raw,
+				   fake_vfc_write);
 	kunit_activate_static_stub(test, amd_viommu_vfc_read, fake_vfc_read);
 	kunit_activate_static_stub(test, amd_viommu_vf_read, fake_vf_read);
 	return fv;
@@ -224,8 +225,7 @@ struct fake_guest *fake_guest_init(struct kunit *test, struct fake_viommu *fv)
 	fguest->dev_map = kvzalloc_obj(*fguest->dev_map);
 	fguest->dom_map = kvzalloc_obj(*fguest->dom_map);
 	list_add_tail(&fguest->aviommu.pdom_list, &fv->parent->viommu_list);
-	INIT_WORK(&fguest->guest.resumed, amd_viommu_resumed);
-	xa_init_flags(&fguest->guest.devices, XA_FLAGS_LOCK_IRQ);
+	amd_viommu_init_locks(&fguest->guest);
 	xa_init_flags(&fguest->aviommu.gdomid_array, XA_FLAGS_ALLOC1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_guest,
 							   fguest));

@@ -17,14 +17,18 @@
  *
  * Locks, outermost first:
  *   amd_viommu_hw_mutex	users of the vIOMMU of each IOMMU
- *   amd_viommu_guests_mutex	the list of all guests, translate device IDs
+ *   amd_viommu_guests_mutex	lists of guests, translate device IDs
  *   iommufd_viommu->lock	rings and enables of a guest, its vDEVICEs
  *   iommu_dev_data->mutex	guest IDs in DTEs
  *   protection_domain->lock	DTE of the translate device, the parent's top
  *   gdomid_array.xa_lock	domain IDs in the map
  *   amd_viommu_guest->devices.xa_lock	device IDs in the map
  *   amd_iommu->lock		command ring
- * Suspend takes none: nothing else runs then.
+ * Interrupt threads find guests by amd_viommu_srcu, and take of each
+ *   amd_viommu_guest->irq_mutex	what was reported
+ *   amd_viommu_guest->vfc_lock	registers of the host with enables
+ * so that no guest, nor who makes one, is in the way of another. Suspend takes
+ * none: nothing else runs then.
  */
 #ifndef AMD_VIOMMU_H
 #define AMD_VIOMMU_H
@@ -32,6 +36,7 @@
 #include <linux/idr.h>
 #include <linux/ioport.h>
 #include <linux/mutex.h>
+#include <linux/srcu.h>
 #include <linux/workqueue.h>
 
 #include "amd_iommu_types.h"
@@ -116,6 +121,9 @@ enum amd_viommu_ring {
 	AMD_VIOMMU_NUM_RINGS
 };
 
+/* Interrupts of a guest: of the command buffer, the event and the PPR log */
+#define AMD_VIOMMU_NUM_INTS	3
+
 /**
  * struct amd_viommu_queue - HW queue of a guest
  * @core: as the core knows it
@@ -143,7 +151,10 @@ struct amd_viommu_queue {
  * @stuck: hardware has not confirmed something, so nothing may be used again
  * @vf: page of registers that the guest has
  * @vfc: registers of the host
+ * @vfc_lock: writes of registers that enable interrupts
  * @shadow: what was last written to those, but for the two of maps
+ * @quiet: interrupts are off in hardware, whatever @shadow says, since there
+ *         were too many; under @vfc_lock
  * @saved: those of the guest, during suspend
  * @resumed: tells the VMM what has become of the rings over that
  * @dev_map: memory of the DevID map
@@ -155,7 +166,13 @@ struct amd_viommu_queue {
  * @queues: HW queues
  * @caps: what user space was told, enum iommu_viommu_amd_caps
  * @mmap_offset: of @vf, for user space
- * @index: in the list of all guests
+ * @node: in the list of guests of the IOMMU
+ * @irq_mutex: what follows
+ * @irq_reported: bits of VF_STATUS that were reported, and still set then
+ * @irq_marks: where the rings were at that
+ * @irq_begin: of a period in which reports are counted
+ * @irq_count: how many there were
+ * @loud: makes @quiet false again
  * @map_writes: writes to the maps, for debugfs
  * @events: events reported to the VMM, likewise
  * @irqs: interrupts reported, likewise
@@ -174,7 +191,9 @@ struct amd_viommu_guest {
 	bool stuck;
 	void __iomem *vf;
 	void __iomem *vfc;
+	spinlock_t vfc_lock;
 	u64 shadow[VFC_NUM_REGS];
+	bool quiet;
 	u64 saved[VF_EVT_B_TAIL / 8 + 1];
 	struct work_struct resumed;
 	struct amd_viommu_mem dev_map;
@@ -184,7 +203,13 @@ struct amd_viommu_guest {
 	struct amd_viommu_queue *queues[AMD_VIOMMU_NUM_RINGS];
 	u32 caps;
 	unsigned long mmap_offset;
-	u32 index;
+	struct hlist_node node;
+	struct mutex irq_mutex;
+	u64 irq_reported;
+	u64 irq_marks[AMD_VIOMMU_NUM_INTS];
+	unsigned long irq_begin;
+	unsigned int irq_count;
+	struct delayed_work loud;
 	atomic64_t map_writes;
 	atomic64_t events;
 	atomic64_t irqs;
@@ -220,7 +245,8 @@ void amd_viommu_pas_reset_own_dte(struct amd_viommu_hw *hw);
 
 /* viommu_id.c */
 extern struct mutex amd_viommu_guests_mutex;
-extern struct xarray amd_viommu_guests;
+extern struct srcu_struct amd_viommu_srcu;
+void amd_viommu_init_locks(struct amd_viommu_guest *guest);
 int amd_viommu_add_guest(struct amd_viommu_guest *guest);
 void amd_viommu_del_guest(struct amd_viommu_guest *guest);
 struct amd_viommu_guest *amd_viommu_find_guest(struct amd_iommu *iommu,
@@ -234,8 +260,12 @@ int amd_viommu_park(struct amd_viommu_guest *guest);
 
 /* viommu_vfctrl.c */
 u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id);
+void amd_viommu_vfc_write_raw(struct amd_viommu_guest *guest,
+			      unsigned int reg, u64 val);
 void amd_viommu_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 			  u64 val);
+void amd_viommu_set_quiet(struct amd_viommu_guest *guest, bool quiet);
+u64 amd_viommu_vfc_enables(struct amd_viommu_guest *guest, unsigned int reg);
 u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg);
 void amd_viommu_vfc_post(struct amd_viommu_guest *guest);
 bool amd_viommu_is_gone(struct amd_viommu_guest *guest);
@@ -295,6 +325,10 @@ void amd_viommu_restore(struct amd_viommu_guest *guest);
 void amd_viommu_resumed(struct work_struct *work);
 
 /* viommu_intr.c */
+void amd_viommu_report_irq(struct amd_viommu_guest *guest);
+void amd_viommu_report_missed(struct amd_viommu_guest *guest, u64 status);
+void amd_viommu_rearm(struct amd_viommu_guest *guest);
+void amd_viommu_loud(struct work_struct *work);
 int amd_viommu_intr_init(struct amd_viommu_hw *hw);
 u64 amd_viommu_intr_dte(const struct amd_viommu_hw *hw, u64 old);
 

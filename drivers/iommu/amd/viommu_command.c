@@ -178,9 +178,9 @@ static u64 get_control(struct amd_viommu_guest *guest)
 {
 	u64 regs[VFC_NUM_REGS];
 
-	regs[VFC_CMD / 8] = amd_viommu_vfc_read(guest, VFC_CMD);
-	regs[VFC_EVT / 8] = amd_viommu_vfc_read(guest, VFC_EVT);
-	regs[VFC_PPR / 8] = amd_viommu_vfc_read(guest, VFC_PPR);
+	regs[VFC_CMD / 8] = amd_viommu_vfc_enables(guest, VFC_CMD);
+	regs[VFC_EVT / 8] = amd_viommu_vfc_enables(guest, VFC_EVT);
+	regs[VFC_PPR / 8] = amd_viommu_vfc_enables(guest, VFC_PPR);
 	return amd_viommu_control_from_regs(regs);
 }
 
@@ -273,6 +273,7 @@ static int set_control(struct amd_viommu_guest *guest, u64 control)
 		amd_viommu_fill_maps(guest);
 
 	running = stops(guest, regs);
+	amd_viommu_rearm(guest);
 	/* What a command does wrong is for the log, so that is on meanwhile */
 	enable = regs[VFC_CMD / 8] & VFC_CMD_EN;
 	if (!enable)

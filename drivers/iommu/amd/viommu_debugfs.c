@@ -45,7 +45,7 @@ static int registers_show(struct seq_file *m, void *unused)
 		seq_printf(m, "vfctrl %s 0x%llx written 0x%llx\n",
 			   vfc_regs[i].name,
 			   amd_viommu_vfc_read(guest, vfc_regs[i].offset),
-			   guest->shadow[vfc_regs[i].offset / 8]);
+			   READ_ONCE(guest->shadow[vfc_regs[i].offset / 8]));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(registers);
@@ -56,7 +56,7 @@ static int devices_show(struct seq_file *m, void *unused)
 	unsigned long id;
 	void *entry;
 
-	seq_printf(m, "translate 0x%04x\n", guest->trans_devid);
+	seq_printf(m, "translate 0x%04x\n", READ_ONCE(guest->trans_devid));
 	xa_for_each(&guest->devices, id, entry)
 		seq_printf(m, "0x%04lx 0x%04x%s\n", id,
 			   (u16)xa_to_value(entry),
@@ -95,7 +95,7 @@ static int counters_show(struct seq_file *m, void *unused)
 	seq_printf(m, "map_writes %lld\nevents %lld\ninterrupts %lld\nstuck %d\n",
 		   atomic64_read(&guest->map_writes),
 		   atomic64_read(&guest->events), atomic64_read(&guest->irqs),
-		   guest->stuck);
+		   READ_ONCE(guest->stuck));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(counters);

@@ -102,12 +102,13 @@ bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4])
 	u16 gid = amd_viommu_event_guest(event);
 	struct iommu_vevent_amd vevent;
 	struct amd_viommu_guest *guest;
+	int idx;
 
 	if (!gid)
 		return false;
 
 	amd_viommu_event_translate(event, &vevent);
-	mutex_lock(&amd_viommu_guests_mutex);
+	idx = srcu_read_lock(&amd_viommu_srcu);
 	guest = amd_viommu_find_guest(iommu, gid);
 	if (guest) {
 		atomic64_inc(&guest->events);
@@ -116,7 +117,7 @@ bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4])
 					    IOMMU_VEVENTQ_TYPE_AMD, &vevent,
 					    sizeof(vevent));
 	}
-	mutex_unlock(&amd_viommu_guests_mutex);
+	srcu_read_unlock(&amd_viommu_srcu, idx);
 
 	if (amd_iommu_event_type(event) != EVENT_TYPE_ILL_CMD)
 		return false;

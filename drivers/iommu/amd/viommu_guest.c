@@ -94,7 +94,6 @@ static void exit_ids(struct amd_viommu_guest *guest)
 {
 	/* Nobody looks at the registers any more */
 	amd_viommu_del_guest(guest);
-	cancel_work_sync(&guest->resumed);
 	iounmap(guest->vf);
 	if (!guest->stuck)
 		amd_iommu_pdom_id_free(guest->scratch_domid);
@@ -191,8 +190,7 @@ static struct amd_viommu_guest *new_guest(struct amd_iommu_viommu *aviommu,
 	guest->hw = hw;
 	guest->viommu = aviommu;
 	guest->caps = amd_viommu_hw_caps(hw);
-	INIT_WORK(&guest->resumed, amd_viommu_resumed);
-	xa_init_flags(&guest->devices, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
+	amd_viommu_init_locks(guest);
 
 	ret = init_ids(guest);
 	if (ret)

@@ -18,9 +18,13 @@
 #include "viommu_hooks.h"
 #include "viommu_trace.h"
 
-/* The list of all guests, and what is in the table below */
+/*
+ * The lists of guests, and what is in the table below. Who looks for a guest
+ * because hardware has something to tell it does not wait for those who change
+ * the lists, but they wait for it before a guest goes.
+ */
 DEFINE_MUTEX(amd_viommu_guests_mutex);
-DEFINE_XARRAY_ALLOC(amd_viommu_guests);
+DEFINE_SRCU(amd_viommu_srcu);
 
 /*
  * Who has a translate device ID, by segment and ID: a guest, or a value. Under
@@ -45,6 +49,19 @@ static const struct dev_table_entry amd_viommu_block = {
 };
 
 /**
+ * amd_viommu_init_locks - Initialize the locks and the work of a guest
+ * @guest: the guest
+ */
+void amd_viommu_init_locks(struct amd_viommu_guest *guest)
+{
+	spin_lock_init(&guest->vfc_lock);
+	mutex_init(&guest->irq_mutex);
+	INIT_WORK(&guest->resumed, amd_viommu_resumed);
+	INIT_DELAYED_WORK(&guest->loud, amd_viommu_loud);
+	xa_init_flags(&guest->devices, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
+}
+
+/**
  * amd_viommu_add_guest - Give a guest its ID and make it known
  * @guest: the guest
  *
@@ -52,7 +69,7 @@ static const struct dev_table_entry amd_viommu_block = {
  */
 int amd_viommu_add_guest(struct amd_viommu_guest *guest)
 {
-	int gid, ret;
+	int gid;
 
 	gid = ida_alloc_range(&guest->hw->gids, VIOMMU_GID_MIN, VIOMMU_GID_MAX,
 			      GFP_KERNEL);
@@ -61,24 +78,24 @@ int amd_viommu_add_guest(struct amd_viommu_guest *guest)
 	guest->gid = gid;
 
 	guard(mutex)(&amd_viommu_guests_mutex);
-	ret = xa_alloc(&amd_viommu_guests, &guest->index, guest, xa_limit_32b,
-		       GFP_KERNEL);
-	if (ret)
-		ida_free(&guest->hw->gids, gid);
-	return ret < 0 ? -ENOMEM : 0;
+	hlist_add_head_rcu(&guest->node, &guest->hw->iommu->viommu_guests);
+	return 0;
 }
 
 /**
  * amd_viommu_del_guest - Undo amd_viommu_add_guest()
  * @guest: the guest
  *
- * The ID of a guest that hardware did not let go is not used again before all
- * of the vIOMMU has been off.
+ * Nobody reports anything to it after that. The ID of a guest that hardware did
+ * not let go is not used again before all of the vIOMMU has been off.
  */
 void amd_viommu_del_guest(struct amd_viommu_guest *guest)
 {
-	guard(mutex)(&amd_viommu_guests_mutex);
-	xa_erase(&amd_viommu_guests, guest->index);
+	scoped_guard(mutex, &amd_viommu_guests_mutex)
+		hlist_del_rcu(&guest->node);
+	synchronize_srcu_expedited(&amd_viommu_srcu);
+	cancel_work_sync(&guest->resumed);
+	cancel_delayed_work_sync(&guest->loud);
 	if (!guest->stuck)
 		ida_free(&guest->hw->gids, guest->gid);
 }
@@ -88,17 +105,19 @@ void amd_viommu_del_guest(struct amd_viommu_guest *guest)
  * @iommu: the IOMMU
  * @gid: guest ID
  *
- * Return: the guest, good for as long as the caller holds the mutex, or NULL
+ * With amd_viommu_srcu or the mutex held.
+ *
+ * Return: the guest, good for as long as the caller holds that, or NULL
  */
 struct amd_viommu_guest *amd_viommu_find_guest(struct amd_iommu *iommu,
 					       u16 gid)
 {
 	struct amd_viommu_guest *guest;
-	unsigned long i;
 
-	lockdep_assert_held(&amd_viommu_guests_mutex);
-	xa_for_each(&amd_viommu_guests, i, guest)
-		if (guest->hw->iommu == iommu && guest->gid == gid)
+	hlist_for_each_entry_srcu(guest, &iommu->viommu_guests, node,
+				  srcu_read_lock_held(&amd_viommu_srcu) ||
+				  lockdep_is_held(&amd_viommu_guests_mutex))
+		if (guest->gid == gid)
 			return guest;
 	return NULL;
 }
@@ -478,7 +497,6 @@ static int amd_viommu_move_block(struct amd_viommu_hw *hw, u16 devid)
 {
 	struct dev_table_entry old = hw->block_dte;
 	struct amd_viommu_guest *guest;
-	unsigned long i;
 	int ret = 0;
 	u16 to;
 
@@ -487,8 +505,8 @@ static int amd_viommu_move_block(struct amd_viommu_hw *hw, u16 devid)
 	if (amd_viommu_set_block_devid(hw, find_free_devid(hw->iommu)))
 		pci_warn(hw->iommu->dev, "no device ID is left that blocks\n");
 	to = hw->block_devid;
-	xa_for_each(&amd_viommu_guests, i, guest) {
-		if (guest->hw != hw || guest->trans_devid ||
+	hlist_for_each_entry(guest, &hw->iommu->viommu_guests, node) {
+		if (guest->trans_devid ||
 		    FIELD_GET(VFC_TRANS_DEVID,
 			      guest->shadow[VFC_MISC / 8]) != devid)
 			continue;

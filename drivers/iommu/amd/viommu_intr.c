@@ -136,36 +136,76 @@ static const struct irq_domain_ops intr_domain_ops = {
 	.deactivate = intr_domain_deactivate,
 };
 
-static u64 enabled_ints(const struct amd_viommu_guest *guest)
+/*
+ * Interrupts of a guest in VF_STATUS. Where the rings are says whether one that
+ * is still set is new.
+ */
+static const struct {
+	u64 status;
+	u8 reg;
+	u64 enable;
+	u8 mark, mark_b;
+	u64 overflow;
+} amd_viommu_ints[AMD_VIOMMU_NUM_INTS] = {
+	{ VF_STATUS_CW_INT, VFC_CMD, VFC_CMD_CW_INT_EN, VF_CMD_HEAD,
+	  VF_CMD_HEAD, 0 },
+	{ VF_STATUS_EVT_INT, VFC_EVT, VFC_EVT_INT_EN, VF_EVT_TAIL,
+	  VF_EVT_B_TAIL, VF_STATUS_EVT_OVERFLOW },
+	{ VF_STATUS_PPR_INT, VFC_PPR, VFC_PPR_INT_EN, VF_PPR_TAIL,
+	  VF_PPR_B_TAIL, VF_STATUS_PPR_OVERFLOW },
+};
+
+/* Of one guest: more are a storm, that hardware is kept from for the rest */
+#define INT_PERIOD		(HZ / 10)
+#define INT_BURST		100
+
+static u64 amd_viommu_enabled_ints(const struct amd_viommu_guest *guest)
 {
 	u64 ints = 0;
+	unsigned int i;
 
-	if (guest->shadow[VFC_CMD / 8] & VFC_CMD_CW_INT_EN)
-		ints |= VF_STATUS_CW_INT;
-	if (guest->shadow[VFC_EVT / 8] & VFC_EVT_INT_EN)
-		ints |= VF_STATUS_EVT_INT;
-	if (guest->shadow[VFC_PPR / 8] & VFC_PPR_INT_EN)
-		ints |= VF_STATUS_PPR_INT;
+	for (i = 0; i < AMD_VIOMMU_NUM_INTS; i++)
+		if (READ_ONCE(guest->shadow[amd_viommu_ints[i].reg / 8]) &
+		    amd_viommu_ints[i].enable)
+			ints |= amd_viommu_ints[i].status;
 	return ints;
 }
 
 /*
- * Status bits are the guest's to clear. One that is still set may be new or
- * old: that cannot be told apart, so it is reported.
+ * Status bits are the guest's to clear. One that is still set may be new or old:
+ * it is old if its log has no more entries, or the command buffer has executed
+ * nothing, since it was reported.
  */
-static void report_irq(struct amd_viommu_guest *guest)
+static u64 amd_viommu_new_ints(struct amd_viommu_guest *guest, u64 status,
+			       u64 ints)
 {
-	struct iommu_vevent_amd_irq vevent;
-	u64 ints = enabled_ints(guest);
-	u64 status;
+	u64 mark, fresh = 0;
+	unsigned int i;
 
-	/* Nor has one that is being set up a page to look at */
-	if (!ints)
-		return;
-	status = amd_viommu_vf_read(guest, VF_STATUS);
-	if (status == U64_MAX || !(status & ints))
-		return;
-	vevent.status = cpu_to_le64(status);
+	ints &= status;
+	for (i = 0; i < AMD_VIOMMU_NUM_INTS; i++) {
+		if (!(ints & amd_viommu_ints[i].status))
+			continue;
+		mark = amd_viommu_vf_read(guest, amd_viommu_ints[i].mark) |
+		       amd_viommu_vf_read(guest,
+					  amd_viommu_ints[i].mark_b) << 20 |
+		       (status & amd_viommu_ints[i].overflow) << 40;
+		if ((guest->irq_reported & amd_viommu_ints[i].status) &&
+		    guest->irq_marks[i] == mark)
+			continue;
+		guest->irq_marks[i] = mark;
+		fresh |= amd_viommu_ints[i].status;
+	}
+	guest->irq_reported = ints;
+	return fresh;
+}
+
+static void amd_viommu_tell_irq(struct amd_viommu_guest *guest, u64 status)
+{
+	struct iommu_vevent_amd_irq vevent = {
+		.status = cpu_to_le64(status),
+	};
+
 	atomic64_inc(&guest->irqs);
 	trace_amd_viommu_irq(guest, status);
 	iommufd_viommu_report_event(&guest->viommu->core,
@@ -173,16 +213,96 @@ static void report_irq(struct amd_viommu_guest *guest)
 				    sizeof(vevent));
 }
 
+/* True if there were so many that the guest has to wait for its next one */
+static bool amd_viommu_is_storm(struct amd_viommu_guest *guest)
+{
+	if (time_after(jiffies, guest->irq_begin + INT_PERIOD)) {
+		guest->irq_begin = jiffies;
+		guest->irq_count = 0;
+	}
+	return ++guest->irq_count > INT_BURST;
+}
+
+/**
+ * amd_viommu_report_irq - Tell the VMM of a guest what is new
+ * @guest: the guest; one that is being set up has no interrupts enabled
+ *
+ * Sleeps. Any guest of the IOMMU may have been the reason for the call.
+ */
+void amd_viommu_report_irq(struct amd_viommu_guest *guest)
+{
+	u64 status, fresh, ints = amd_viommu_enabled_ints(guest);
+
+	/* Nor has it a page to look at */
+	if (!ints)
+		return;
+	guard(mutex)(&guest->irq_mutex);
+	status = amd_viommu_vf_read(guest, VF_STATUS);
+	if (status == U64_MAX)
+		return;
+	fresh = amd_viommu_new_ints(guest, status, ints);
+	if (!fresh)
+		return;
+	amd_viommu_tell_irq(guest, status);
+	if (amd_viommu_is_storm(guest)) {
+		amd_viommu_set_quiet(guest, true);
+		schedule_delayed_work(&guest->loud, INT_PERIOD);
+	}
+}
+
+/**
+ * amd_viommu_report_missed - Tell the VMM of a guest of interrupts over suspend
+ * @guest: the guest
+ * @status: bits of VF_STATUS that were set before
+ */
+void amd_viommu_report_missed(struct amd_viommu_guest *guest, u64 status)
+{
+	guard(mutex)(&guest->irq_mutex);
+	guest->irq_reported = 0;
+	status &= amd_viommu_enabled_ints(guest);
+	if (status)
+		amd_viommu_tell_irq(guest, status);
+}
+
+/**
+ * amd_viommu_rearm - Report again what is set
+ * @guest: the guest, which enables or disables something
+ */
+void amd_viommu_rearm(struct amd_viommu_guest *guest)
+{
+	guard(mutex)(&guest->irq_mutex);
+	guest->irq_reported = 0;
+}
+
+/**
+ * amd_viommu_loud - Let a guest have interrupts again
+ * @work: of the guest
+ *
+ * What came meanwhile is seen now, so none is lost.
+ */
+void amd_viommu_loud(struct work_struct *work)
+{
+	struct amd_viommu_guest *guest =
+		container_of(to_delayed_work(work), struct amd_viommu_guest,
+			     loud);
+
+	scoped_guard(mutex, &guest->irq_mutex) {
+		guest->irq_begin = jiffies;
+		guest->irq_count = 0;
+	}
+	amd_viommu_set_quiet(guest, false);
+	amd_viommu_report_irq(guest);
+}
+
 static irqreturn_t intr_thread(int irq, void *data)
 {
 	struct amd_viommu_intr *intr = data;
 	struct amd_viommu_guest *guest;
-	unsigned long i;
 
-	guard(mutex)(&amd_viommu_guests_mutex);
-	xa_for_each(&amd_viommu_guests, i, guest)
-		if (guest->hw->iommu == intr->iommu)
-			report_irq(guest);
+	guard(srcu)(&amd_viommu_srcu);
+	hlist_for_each_entry_srcu(guest, &intr->iommu->viommu_guests, node,
+				  srcu_read_lock_held(&amd_viommu_srcu))
+		amd_viommu_report_irq(guest);
 	return IRQ_HANDLED;
 }
 

@@ -39,6 +39,9 @@ void amd_viommu_save(struct amd_viommu_guest *guest)
 		guest->saved[vf_pointers[i] / 8] =
 			amd_viommu_vf_read(guest, vf_pointers[i]) &
 			VF_PTR_MASK;
+	/* These cannot be set again, so they are told after resume */
+	guest->saved[VF_STATUS / 8] =
+		amd_viommu_vf_read(guest, VF_STATUS) & VF_STATUS_INTS;
 }
 
 /**
@@ -54,6 +57,8 @@ void amd_viommu_resumed(struct work_struct *work)
 
 	if (guest->stuck)
 		amd_viommu_report_lost(guest);
+	else
+		amd_viommu_report_missed(guest, guest->saved[VF_STATUS / 8]);
 }
 
 /**
@@ -102,14 +107,13 @@ void amd_viommu_restore(struct amd_viommu_guest *guest)
 void amd_viommu_disable(struct amd_iommu *iommu)
 {
 	struct amd_viommu_guest *guest;
-	unsigned long i;
 	u64 control;
 
 	/* Resume turns it off first, too: nothing is left to save then */
 	if (iommu->viommu_hw && !iommu->viommu_hw->suspended) {
 		iommu->viommu_hw->suspended = true;
-		xa_for_each(&amd_viommu_guests, i, guest)
-			if (guest->hw == iommu->viommu_hw && guest->vf)
+		hlist_for_each_entry(guest, &iommu->viommu_guests, node)
+			if (guest->vf)
 				amd_viommu_save(guest);
 	}
 
@@ -128,7 +132,6 @@ void amd_viommu_disable(struct amd_iommu *iommu)
 void amd_viommu_resume(struct amd_iommu *iommu)
 {
 	struct amd_viommu_guest *guest;
-	unsigned long i;
 	int off;
 
 	if (!iommu->viommu_hw)
@@ -136,8 +139,8 @@ void amd_viommu_resume(struct amd_iommu *iommu)
 	off = amd_viommu_hw_enable(iommu);
 	if (off)
 		pr_err("no hardware vIOMMU after resume\n");
-	xa_for_each(&amd_viommu_guests, i, guest) {
-		if (guest->hw != iommu->viommu_hw || !guest->vf)
+	hlist_for_each_entry(guest, &iommu->viommu_guests, node) {
+		if (!guest->vf)
 			continue;
 		if (off)
 			guest->stuck = true;

@@ -59,10 +59,12 @@
 #define VF_EVT_B_TAIL		0x78
 #define VF_PTR_MASK		GENMASK_ULL(18, 4)
 /* inferred: the bits of the IOMMU's own status register */
+#define VF_STATUS_EVT_OVERFLOW	BIT_ULL(0)
 #define VF_STATUS_EVT_INT	BIT_ULL(1)
 #define VF_STATUS_CW_INT	BIT_ULL(2)
 #define VF_STATUS_EVT_RUN	BIT_ULL(3)
 #define VF_STATUS_CMD_RUN	BIT_ULL(4)
+#define VF_STATUS_PPR_OVERFLOW	BIT_ULL(5)
 #define VF_STATUS_PPR_INT	BIT_ULL(6)
 #define VF_STATUS_PPR_RUN	BIT_ULL(7)
 #define VF_STATUS_INTS		(VF_STATUS_EVT_INT | VF_STATUS_CW_INT | \

@@ -31,6 +31,27 @@ u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id)
 	       FIELD_PREP(VFC_MAP_HOST_ID, host_id);
 }
 
+void amd_viommu_vfc_write_raw(struct amd_viommu_guest *guest,
+			      unsigned int reg, u64 val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vfc_write_raw, guest, reg, val);
+	writeq(val, guest->vfc + reg);
+}
+
+static u64 amd_viommu_int_enables(unsigned int reg)
+{
+	switch (reg) {
+	case VFC_CMD:
+		return VFC_CMD_CW_INT_EN;
+	case VFC_EVT:
+		return VFC_EVT_INT_EN;
+	case VFC_PPR:
+		return VFC_PPR_INT_EN;
+	default:
+		return 0;
+	}
+}
+
 /**
  * amd_viommu_vfc_write - Write a register of the host
  * @guest: the guest
@@ -42,13 +63,67 @@ u64 amd_viommu_vfc_map_entry(u16 guest_id, u16 host_id)
 void amd_viommu_vfc_write(struct amd_viommu_guest *guest, unsigned int reg,
 			  u64 val)
 {
-	if (reg == VFC_DEV_MAP || reg == VFC_DOM_MAP)
-		atomic64_inc(&guest->map_writes);
-	else
-		guest->shadow[reg / 8] = val;
+	unsigned long flags;
 
-	KUNIT_STATIC_STUB_REDIRECT(amd_viommu_vfc_write, guest, reg, val);
-	writeq(val, guest->vfc + reg);
+	if (reg == VFC_DEV_MAP || reg == VFC_DOM_MAP) {
+		atomic64_inc(&guest->map_writes);
+		amd_viommu_vfc_write_raw(guest, reg, val);
+		return;
+	}
+
+	spin_lock_irqsave(&guest->vfc_lock, flags);
+	WRITE_ONCE(guest->shadow[reg / 8], val);
+	if (guest->quiet)
+		val &= ~amd_viommu_int_enables(reg);
+	amd_viommu_vfc_write_raw(guest, reg, val);
+	spin_unlock_irqrestore(&guest->vfc_lock, flags);
+}
+
+/**
+ * amd_viommu_set_quiet - Turn the interrupts of a guest off for a while
+ * @guest: the guest
+ * @quiet: false to turn those on that are to be
+ *
+ * Any context. Nobody but the host sees a difference.
+ */
+void amd_viommu_set_quiet(struct amd_viommu_guest *guest, bool quiet)
+{
+	static const u8 regs[] = { VFC_CMD, VFC_EVT, VFC_PPR };
+	unsigned long flags;
+	unsigned int i;
+	u64 val;
+
+	spin_lock_irqsave(&guest->vfc_lock, flags);
+	guest->quiet = quiet;
+	for (i = 0; i < ARRAY_SIZE(regs); i++) {
+		val = guest->shadow[regs[i] / 8];
+		if (!(val & amd_viommu_int_enables(regs[i])))
+			continue;
+		if (quiet)
+			val &= ~amd_viommu_int_enables(regs[i]);
+		amd_viommu_vfc_write_raw(guest, regs[i], val);
+	}
+	spin_unlock_irqrestore(&guest->vfc_lock, flags);
+}
+
+/**
+ * amd_viommu_vfc_enables - Read a register of the host as a VMM has to see it
+ * @guest: the guest
+ * @reg: offset
+ *
+ * Return: value, with the interrupts that are off for a while
+ */
+u64 amd_viommu_vfc_enables(struct amd_viommu_guest *guest, unsigned int reg)
+{
+	unsigned long flags;
+	u64 val;
+
+	spin_lock_irqsave(&guest->vfc_lock, flags);
+	val = amd_viommu_vfc_read(guest, reg);
+	if (guest->quiet)
+		val |= guest->shadow[reg / 8] & amd_viommu_int_enables(reg);
+	spin_unlock_irqrestore(&guest->vfc_lock, flags);
+	return val;
 }
 
 u64 amd_viommu_vfc_read(struct amd_viommu_guest *guest, unsigned int reg)
@@ -127,8 +202,12 @@ int amd_viommu_reset(struct amd_viommu_guest *guest)
 {
 	struct amd_iommu *iommu = guest->hw->iommu;
 	struct iommu_cmd cmd;
+	unsigned long flags;
 
+	/* Nothing of it is written again after that */
+	spin_lock_irqsave(&guest->vfc_lock, flags);
 	memset(guest->shadow, 0, sizeof(guest->shadow));
+	spin_unlock_irqrestore(&guest->vfc_lock, flags);
 	amd_viommu_build_reset(&cmd, guest->gid);
 	return iommu_queue_command(iommu, &cmd) ?:
 	       iommu_completion_wait(iommu);

@@ -3,6 +3,7 @@
  * AMD hardware vIOMMU: two guests on one IOMMU, with all IDs and addresses the
  * same. Whatever one does, the other does not notice.
  */
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -266,6 +267,68 @@ TEST_F(guests, interrupts)
 	EXPECT_EQ(0, amd_irq_read(fd_a, 2000, &status));
 	EXPECT_EQ(AMD_STATUS_EVT_INT, status & AMD_STATUS_EVT_INT);
 	EXPECT_EQ(-EAGAIN, amd_irq_read(fd_b, 500, &status));
+	close(fd_a);
+	close(fd_b);
+}
+
+#define MANY_INTERRUPTS 2000
+
+/* Interrupts that a VMM has got, up to now */
+static int count_irqs(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	__u64 status;
+	int num = 0;
+
+	while (poll(&poll_fd, 1, 0) == 1)
+		num += !amd_irq_read(fd, 0, &status);
+	return num;
+}
+
+/*
+ * One has a bit set that its guest does not clear. The other one interrupts as
+ * fast as it can: that is no work for the first VMM, which misses nothing either.
+ */
+TEST_F(guests, interrupts_of_the_other)
+{
+	struct amd_ring *ring = &self->a.rings.cmd;
+	int i, own, others, fd_a = -1, fd_b = -1;
+	__u64 status = 0;
+	__u32 id;
+
+	if (!(self->a.v.caps & IOMMU_VIOMMU_AMD_CAP_LOG_IRQ))
+		SKIP(return, "no IOMMU_VIOMMU_AMD_CAP_LOG_IRQ");
+	ASSERT_EQ(0, amd_viommu_irqs(&self->a.v, 4096, &id, &fd_a));
+	ASSERT_EQ(0, amd_viommu_irqs(&self->b.v, 4096, &id, &fd_b));
+	ASSERT_EQ(0, amd_viommu_enable(&self->b.v, AMD_CONTROL_EVT_INT_EN));
+	ASSERT_EQ(0, amd_viommu_enable(&self->a.v,
+				       AMD_CONTROL_COMWAIT_INT_EN));
+	EXPECT_EQ(-EFAULT, amd_device_dma(&self->b.setup.dev, BAD_GVA));
+	EXPECT_EQ(0, amd_irq_read(fd_b, 2000, &status));
+	EXPECT_EQ(AMD_STATUS_EVT_INT, status & AMD_STATUS_EVT_INT);
+
+	for (i = 0; i < MANY_INTERRUPTS; i++) {
+		amd_vf_write(&self->a.v, AMD_VF_STATUS, AMD_STATUS_COMWAIT_INT);
+		ASSERT_EQ(0, amd_ring_run(ring, amd_cmd_wait(0, 0,
+							     AMD_WAIT_INT)));
+	}
+	usleep(500000);
+	own = count_irqs(fd_a);
+	others = count_irqs(fd_b);
+	printf("# %d interrupts of a guest: %d for its VMM, %d for that of another\n",
+	       MANY_INTERRUPTS, own, others);
+	EXPECT_EQ(0, others);
+	EXPECT_LT(0, own);
+
+	/* Both get their next one, cleared or not */
+	EXPECT_EQ(-EFAULT, amd_device_dma(&self->b.setup.dev, BAD_GVA));
+	EXPECT_EQ(0, amd_irq_read(fd_b, 2000, &status));
+	amd_vf_write(&self->b.v, AMD_VF_STATUS, AMD_STATUS_EVT_INT);
+	EXPECT_EQ(-EFAULT, amd_device_dma(&self->b.setup.dev, BAD_GVA));
+	EXPECT_EQ(0, amd_irq_read(fd_b, 2000, &status));
+	amd_vf_write(&self->a.v, AMD_VF_STATUS, AMD_STATUS_COMWAIT_INT);
+	ASSERT_EQ(0, amd_ring_run(ring, amd_cmd_wait(0, 0, AMD_WAIT_INT)));
+	EXPECT_EQ(0, amd_irq_read(fd_a, 2000, &status));
 	close(fd_a);
 	close(fd_b);
 }
