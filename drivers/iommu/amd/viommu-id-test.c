@@ -100,7 +100,7 @@ static void gid_stuck(struct kunit *test)
 
 /* Who has a device ID */
 enum taker {
-	NOBODY, DEVICE, IRQ_TABLE, ALIAS, IOAPIC, HPET, IOMMU,
+	NOBODY, DEVICE, IRQ_TABLE, ALIAS, IOAPIC, HPET, IOMMU, ACPI, ACPI_ROOT,
 	OTHER_SEGMENTS_IOAPIC, OTHER_SEGMENTS_IOMMU,
 };
 
@@ -124,6 +124,8 @@ static const struct taken_case taken_cases[] = {
 	{ "an IOAPIC", DEVID, IOAPIC, false },
 	{ "an HPET", DEVID, HPET, false },
 	{ "an IOMMU", DEVID, IOMMU, false },
+	{ "an ACPI device", DEVID, ACPI, false },
+	{ "an ACPI device's alias", DEVID, ACPI_ROOT, false },
 	{ "an IOAPIC elsewhere", DEVID, OTHER_SEGMENTS_IOAPIC, true },
 	{ "an IOMMU elsewhere", DEVID, OTHER_SEGMENTS_IOMMU, true },
 };
@@ -152,6 +154,17 @@ static void put_special(struct kunit *test, u16 seg, struct list_head *list)
 	entry->id = 0xff;
 	entry->devid = seg << 16 | DEVID;
 	list_put(test, &entry->list, list);
+}
+
+static void put_acpi(struct kunit *test, u16 seg, bool root)
+{
+	struct acpihid_map_entry *entry = kunit_kzalloc(test, sizeof(*entry),
+							GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, entry);
+	entry->devid = seg << 16 | (root ? DEVID + 2 : DEVID);
+	entry->root_devid = seg << 16 | (root ? DEVID : DEVID + 2);
+	list_put(test, &entry->list, &acpihid_map);
 }
 
 static void put_iommu(struct kunit *test, struct amd_iommu_pci_seg *seg)
@@ -192,6 +205,10 @@ static void take(struct kunit *test, struct fake_viommu *fv, enum taker taker)
 		break;
 	case IOMMU:
 		put_iommu(test, seg);
+		break;
+	case ACPI:
+	case ACPI_ROOT:
+		put_acpi(test, seg->id, taker == ACPI_ROOT);
 		break;
 	case OTHER_SEGMENTS_IOAPIC:
 		put_special(test, other->fake->seg.id, &ioapic_map);

@@ -234,14 +234,14 @@ int amd_viommu_pas_map(struct amd_viommu_hw *hw, u64 addr,
 int amd_viommu_pas_unmap(struct amd_viommu_hw *hw, u64 addr,
 			 const struct amd_viommu_mem *mem);
 int amd_viommu_pas_init(struct amd_viommu_hw *hw);
-void amd_viommu_pas_exit(struct amd_viommu_hw *hw);
+void amd_viommu_pas_exit(struct amd_viommu_hw *hw, bool gone);
 void amd_viommu_plain_dte(struct dev_table_entry *dte,
 			  const struct pt_iommu_amdv1_hw_info *pt_info,
 			  u16 domid);
 int amd_viommu_set_dte(struct amd_iommu *iommu, u16 devid,
 		       const struct dev_table_entry *new);
 int amd_viommu_pas_set_own_dte(struct amd_viommu_hw *hw);
-void amd_viommu_pas_reset_own_dte(struct amd_viommu_hw *hw);
+int amd_viommu_pas_reset_own_dte(struct amd_viommu_hw *hw);
 
 /* viommu_id.c */
 extern struct mutex amd_viommu_guests_mutex;

@@ -242,9 +242,9 @@ static int hw_init(struct amd_viommu_hw *hw)
 out_block:
 	amd_viommu_put_block_devid(hw);
 out_dte:
-	amd_viommu_pas_reset_own_dte(hw);
+	ret = amd_viommu_pas_reset_own_dte(hw) ?: ret;
 out_pas:
-	amd_viommu_pas_exit(hw);
+	amd_viommu_pas_exit(hw, ret != -EIO);
 out_unmap:
 	unmap_windows(hw);
 	return ret;
@@ -303,8 +303,7 @@ void amd_viommu_hw_put(struct amd_viommu_hw *hw)
 	hw->iommu->viommu_hw = NULL;
 	amd_viommu_hw_disable(hw->iommu);
 	amd_viommu_put_block_devid(hw);
-	amd_viommu_pas_reset_own_dte(hw);
-	amd_viommu_pas_exit(hw);
+	amd_viommu_pas_exit(hw, !amd_viommu_pas_reset_own_dte(hw));
 	unmap_windows(hw);
 	ida_destroy(&hw->gids);
 	kfree(hw);

@@ -139,6 +139,18 @@ static bool is_special(struct list_head *map, struct amd_iommu *iommu,
 	return false;
 }
 
+/* Devices that ACPI knows have an ID before they are probed */
+static bool amd_viommu_is_acpi(struct amd_iommu *iommu, u16 devid)
+{
+	u32 sbdf = PCI_SEG_DEVID_TO_SBDF(iommu->pci_seg->id, devid);
+	struct acpihid_map_entry *entry;
+
+	list_for_each_entry(entry, &acpihid_map, list)
+		if (entry->devid == sbdf || entry->root_devid == sbdf)
+			return true;
+	return false;
+}
+
 /**
  * amd_viommu_devid_is_free - Has nothing in the segment this ID?
  * @iommu: an IOMMU of the segment
@@ -159,7 +171,8 @@ bool amd_viommu_devid_is_free(struct amd_iommu *iommu, u16 devid)
 	    seg->alias_table[devid] != devid ||
 	    (seg->irq_lookup_table && seg->irq_lookup_table[devid]) ||
 	    is_special(&ioapic_map, iommu, devid) ||
-	    is_special(&hpet_map, iommu, devid))
+	    is_special(&hpet_map, iommu, devid) ||
+	    amd_viommu_is_acpi(iommu, devid))
 		return false;
 	for_each_iommu(other)
 		if (other->pci_seg == seg && other->devid == devid)

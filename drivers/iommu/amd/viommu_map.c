@@ -70,8 +70,12 @@ int amd_viommu_maps_init(struct amd_viommu_guest *guest)
 	return 0;
 
 out_dev_map:
-	amd_viommu_pas_unmap(hw, dev_map_addr(guest), &guest->dev_map);
+	ret = amd_viommu_pas_unmap(hw, dev_map_addr(guest),
+				   &guest->dev_map) ?: ret;
 out_dom_mem:
+	/* Memory that the IOMMU may use is nobody else's */
+	if (ret == -EIO)
+		return ret;
 	amd_viommu_mem_free(&guest->dom_map);
 out_dev_mem:
 	amd_viommu_mem_free(&guest->dev_map);

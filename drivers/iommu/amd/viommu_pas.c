@@ -27,6 +27,19 @@ static void free_pages_of(struct amd_viommu_mem *mem)
 }
 
 /**
+ * amd_viommu_mem_free - Free memory of the vIOMMU
+ * @mem: the memory, no longer mapped for the IOMMU
+ *
+ * What cannot be made cached again, as the direct map has to be split for that
+ * and there is no memory, is of no use for anybody else.
+ */
+void amd_viommu_mem_free(struct amd_viommu_mem *mem)
+{
+	if (!set_pages_array_wb(mem->pages, mem->num))
+		free_pages_of(mem);
+}
+
+/**
  * amd_viommu_mem_alloc - Allocate memory for the vIOMMU
  * @mem: the memory
  * @size: bytes of it
@@ -57,21 +70,10 @@ int amd_viommu_mem_alloc(struct amd_viommu_mem *mem, size_t size, int nid,
 
 	/* Some of them may be uncached when it fails */
 	if (set_pages_array_uc(mem->pages, mem->num)) {
-		set_pages_array_wb(mem->pages, mem->num);
-		free_pages_of(mem);
+		amd_viommu_mem_free(mem);
 		return -ENOMEM;
 	}
 	return 0;
-}
-
-/**
- * amd_viommu_mem_free - Free memory of the vIOMMU
- * @mem: the memory, no longer mapped for the IOMMU
- */
-void amd_viommu_mem_free(struct amd_viommu_mem *mem)
-{
-	set_pages_array_wb(mem->pages, mem->num);
-	free_pages_of(mem);
 }
 
 static int pas_flush(struct amd_viommu_hw *hw, u64 addr, size_t size)
@@ -92,7 +94,8 @@ static int pas_flush(struct amd_viommu_hw *hw, u64 addr, size_t size)
  * @addr: private address
  * @mem: the memory
  *
- * Return: 0, -ENOMEM, -EIO if the IOMMU does not answer; nothing is mapped then
+ * Return: 0, -ENOMEM, and nothing is mapped then; -EIO if the IOMMU does not
+ * answer: it may use the memory all the same
  */
 int amd_viommu_pas_map(struct amd_viommu_hw *hw, u64 addr,
 		       const struct amd_viommu_mem *mem)
@@ -163,6 +166,7 @@ int amd_viommu_pas_init(struct amd_viommu_hw *hw)
 	if (ret)
 		goto out_detach;
 	ret = amd_viommu_pas_map(hw, PAS_BACKING, &hw->backing);
+	/* Nothing has that table as its own yet, whatever it has answered */
 	if (ret)
 		goto out_mem;
 	return 0;
@@ -179,11 +183,14 @@ out_domain:
 /**
  * amd_viommu_pas_exit - Undo amd_viommu_pas_init()
  * @hw: the vIOMMU, off, and its DTE is not the one for this any more
+ * @gone: the IOMMU has said so. If it has not, it may go on using the tables
+ *        and the memory, which are not freed then
  */
-void amd_viommu_pas_exit(struct amd_viommu_hw *hw)
+void amd_viommu_pas_exit(struct amd_viommu_hw *hw, bool gone)
 {
-	if (!amd_viommu_pas_unmap(hw, PAS_BACKING, &hw->backing))
-		amd_viommu_mem_free(&hw->backing);
+	if (amd_viommu_pas_unmap(hw, PAS_BACKING, &hw->backing) || !gone)
+		return;
+	amd_viommu_mem_free(&hw->backing);
 	pdom_detach_iommu(hw->iommu, hw->pas);
 	amd_iommu_domain_free(&hw->pas->domain);
 }
@@ -272,8 +279,10 @@ int amd_viommu_pas_set_own_dte(struct amd_viommu_hw *hw)
 /**
  * amd_viommu_pas_reset_own_dte - Undo amd_viommu_pas_set_own_dte()
  * @hw: the vIOMMU, off
+ *
+ * Return: 0, -EIO if the IOMMU does not answer
  */
-void amd_viommu_pas_reset_own_dte(struct amd_viommu_hw *hw)
+int amd_viommu_pas_reset_own_dte(struct amd_viommu_hw *hw)
 {
-	amd_viommu_set_dte(hw->iommu, hw->iommu->devid, &hw->own_dte);
+	return amd_viommu_set_dte(hw->iommu, hw->iommu->devid, &hw->own_dte);
 }
