@@ -830,7 +830,10 @@ static void test_bus_renumbered_stuck(void)
     bus_numbers[0] = 1;
     guest_on();
     set_dte(0, V2, 0x80007);
+    /* The entry of the new one is the same, so that nothing has to be done */
     bus_numbers[0] = 2;
+    stq_le_p(ram + dte_gpa(0) + 8, 0x80007);
+    stq_le_p(ram + dte_gpa(0), V2);
     host.fail[AMD_IOCTL_ATTACH] = host.fail[AMD_IOCTL_DETACH] = EIO;
     w64(AMDVI_MMIO_CONTROL, CMD_EN | IOMMU_EN);
     g_assert_cmpuint(host.busy, ==, 0);
@@ -1165,7 +1168,11 @@ static void test_plug_kinds(void)
     bridge->dev.qdev.realized = true;
     g_assert_false(accepts(bridge, "bus=pcie.0"));
     buses[1].flags = 0;
-    g_assert_false(accepts(behind, "bus=pcie.0"));
+    g_assert_false(accepts(behind, "bridge to conventional PCI"));
+    g_assert_false(accepts(vfio, "bridge to conventional PCI"));
+    /* Whose ID is that of nobody on that bus */
+    num_fakes = 3;
+    g_assert_false(accepts(vfio, "bridge to conventional PCI"));
     /* The address of the IOAPIC, which the IVRS lists if it has to */
     emulated->dev.devfn = ioapic;
     g_assert_true(accepts(emulated, ""));
