@@ -442,11 +442,12 @@ TEST_F(fault, device_does_not_answer)
 		EXPECT_EQ(0, amd_ring_run(self->ring,
 					  amd_cmd_iotlb(AMD_VIRT_ID, AMD_GVA)));
 		EXPECT_GT(0.5, now() - begin);
-		if (!i)
+		if (!i) {
 			ASSERT_EQ(0, amd_device_detach(&self->hw.setup.dev));
-		else if (i == 1)
+		} else if (i == 1) {
 			ASSERT_EQ(0, amd_device_attach(&self->hw.setup.dev,
 						       self->hw.hwpt_id));
+		}
 	}
 	EXPECT_EQ(timeouts, monitor_number("stat-event-7"));
 	test_works();
