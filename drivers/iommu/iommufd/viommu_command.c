@@ -6,18 +6,55 @@
  * its vIOMMU type, and the core refuses all that the table does not allow, so
  * that what user space can do to the hardware is readable in one place and no
  * driver can forget a check. Each index is also described in the uAPI header.
+ * An index once published is ABI.
  */
 #include "iommufd_private.h"
+
+static bool
+iommufd_viommu_command_is_sane(const struct iommufd_viommu_ops *ops,
+			       const struct iommufd_viommu_command *command,
+			       u16 after)
+{
+	if (command->first <= after || command->last < command->first)
+		return false;
+	if (!command->flags ||
+	    command->flags & ~(IOMMUFD_VIOMMU_COMMAND_GET |
+			       IOMMUFD_VIOMMU_COMMAND_SET))
+		return false;
+	if (command->flags & IOMMUFD_VIOMMU_COMMAND_GET && !ops->get_command)
+		return false;
+	if (command->flags & IOMMUFD_VIOMMU_COMMAND_SET)
+		return ops->set_command;
+	return !command->set_mask;
+}
+
+/*
+ * Whether the table of a driver is what it has to be: in ascending order, so
+ * that no index is there twice, none of them 0, with an op for each direction.
+ * Seen when a vIOMMU is allocated, a mistake in it cannot wait for the day on
+ * which user space comes across that command.
+ */
+bool iommufd_viommu_commands_are_sane(const struct iommufd_viommu_ops *ops)
+{
+	u16 after = 0;
+	unsigned int i;
+
+	if (ops->num_commands && !ops->commands)
+		return false;
+	for (i = 0; i != ops->num_commands; i++) {
+		if (!iommufd_viommu_command_is_sane(ops, &ops->commands[i],
+						    after))
+			return false;
+		after = ops->commands[i].last;
+	}
+	return true;
+}
 
 static const struct iommufd_viommu_command *
 iommufd_viommu_find_command(struct iommufd_viommu *viommu, u16 index)
 {
 	const struct iommufd_viommu_ops *ops = viommu->ops;
 	unsigned int i;
-
-	/* Index 0 is refused even if a driver has it, for a zeroed struct */
-	if (!ops || !index)
-		return NULL;
 
 	for (i = 0; i != ops->num_commands; i++) {
 		const struct iommufd_viommu_command *command =
@@ -40,10 +77,6 @@ iommufd_viommu_get_command(struct iommufd_viommu *viommu,
 	if (!(command->flags & IOMMUFD_VIOMMU_COMMAND_GET))
 		return -EACCES;
 
-	/* It is a driver bug to have a command but not its op */
-	if (WARN_ON_ONCE(!viommu->ops->get_command))
-		return -EOPNOTSUPP;
-
 	mutex_lock(&viommu->lock);
 	rc = viommu->ops->get_command(viommu, cmd->index, &val64);
 	mutex_unlock(&viommu->lock);
@@ -64,10 +97,6 @@ iommufd_viommu_set_command(struct iommufd_viommu *viommu,
 		return -EACCES;
 	if (cmd->val64 & ~command->set_mask)
 		return -EINVAL;
-
-	/* It is a driver bug to have a command but not its op */
-	if (WARN_ON_ONCE(!viommu->ops->set_command))
-		return -EOPNOTSUPP;
 
 	mutex_lock(&viommu->lock);
 	rc = viommu->ops->set_command(viommu, cmd->index, cmd->val64);

@@ -610,8 +610,8 @@ TEST_F(tegra241, veventq_types)
 					     &fd));
 }
 
-/* What one process of the VMM leaves behind, the kernel cleans up */
-TEST_F(tegra241, everything_at_once)
+static void use_everything(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(tegra241) *self)
 {
 	__u32 id, vdev, veventq, fd;
 	int i;
@@ -625,6 +625,27 @@ TEST_F(tegra241, everything_at_once)
 	close(fd);
 	for (i = 0; i < TEGRA_QUEUES; i++)
 		page0_write(&self->t.v, i, PAGE0_CONFIG, 1);
+}
+
+/*
+ * What a VMM leaves behind, the kernel cleans up: the next one gets all of it,
+ * in the state of the first day
+ */
+TEST_F(tegra241, everything_at_once)
+{
+	struct tegra_viommu other[TEGRA_VINTFS - 1];
+	int i, round;
+
+	for (round = 0; round < 2 * TEGRA_VINTFS; round++) {
+		test_viommu_reads(0, self->t.v.id, GET_ERR_MAP);
+		test_err_viommu_get(ENOENT, self->t.v.id, GET_QUEUE(0));
+		use_everything(_metadata, self);
+		tegra_close(&self->t);
+		ASSERT_EQ(NULL, tegra_open(&self->t));
+		self->fd = self->t.fd;
+	}
+	for (i = 0; i < TEGRA_VINTFS - 1; i++)
+		EXPECT_EQ(0, tegra_viommu_alloc(&self->t, &other[i]));
 }
 
 TEST_HARNESS_MAIN

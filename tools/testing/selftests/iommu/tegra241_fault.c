@@ -107,6 +107,24 @@ TEST_F(fault, vintf_stays_enabled)
 	test_viommu_reads(1, v.id, GET_VINTF);
 }
 
+/* Hardware that is gone reads as all ones, which is not its state */
+TEST_F(fault, all_ones_is_no_state)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, monitor_set("cmdqv-all-ones", "true"));
+	test_err_viommu_get(EIO, self->t.v.id, GET_VINTF);
+	for (i = 0; i < 2; i++)
+		test_err_viommu_get(EIO, self->t.v.id, GET_ERR_MAP + i);
+	test_err_viommu_get(EIO, self->t.v.id, GET_QUEUE(0));
+	/* What does not ask the hardware answers as ever */
+	test_err_viommu_get(ENOENT, self->t.v.id, GET_QUEUE(1));
+	ASSERT_EQ(0, monitor_set("cmdqv-all-ones", "false"));
+	for (i = 0; i < 2; i++)
+		test_viommu_reads(0, self->t.v.id, GET_ERR_MAP + i);
+	test_viommu_reads(0, self->t.v.id, GET_QUEUE(0));
+}
+
 /* The enable of a queue fails: page 0 and the VMM's GET tell the same */
 TEST_F(fault, queue_stuck)
 {

@@ -27,7 +27,7 @@
 /* One huge page: queues have to be contiguous */
 #define TEGRA_RAM_SIZE (2UL * 1024 * 1024)
 #define TEGRA_RAM_IOVA 0x80000000ULL
-/* Of the emulated hardware; the tests read them where the uAPI has them */
+/* Of the emulated hardware, which alone these tests are for */
 #define TEGRA_QUEUES 4
 #define TEGRA_VINTFS 3
 

@@ -28,7 +28,7 @@ static bool kernel_has_commands(void)
 {
 	struct iommu_viommu_command probe = { .size = sizeof(probe) };
 
-	return ioctl(iommufd, IOMMU_VIOMMU_COMMAND, &probe) && errno != ENOTTY;
+	return ioctl(iommufd, IOMMU_VIOMMU_COMMAND, &probe) && errno == ENOENT;
 }
 
 /* For calls that only fail if the machine or this program has a fault */

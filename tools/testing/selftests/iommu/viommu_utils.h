@@ -100,12 +100,12 @@ static int _test_cmd_viommu_set(int fd, __u32 object_id, __u16 index,
 	})
 #define VIOMMU_CANARY 0x5ca1ab1e0ddba11ULL
 
-/* ENOTTY is an older kernel; object 0 is none, so this never does anything */
+/* Object 0 is none, so this never does anything; ENOTTY is an older kernel */
 static inline bool viommu_has_commands(int fd)
 {
 	struct iommu_viommu_command cmd = { .size = sizeof(cmd) };
 
-	return ioctl(fd, IOMMU_VIOMMU_COMMAND, &cmd) && errno != ENOTTY;
+	return ioctl(fd, IOMMU_VIOMMU_COMMAND, &cmd) && errno == ENOENT;
 }
 
 /* What a VMM has before it makes a vIOMMU */
