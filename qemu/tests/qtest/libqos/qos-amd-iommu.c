@@ -58,8 +58,7 @@ static QAMDIOMMU *start_machine(const char *props, const char *args)
     QAMDIOMMU *q = g_new0(QAMDIOMMU, 1);
 
     q->qts = qtest_initf("-machine q35 -m 512 -net none "
-                         "-device amd-iommu,id=iommu,host-grade=on%s %s",
-                         props, args);
+                         "-device amd-iommu,id=iommu%s %s", props, args);
     q->bus = qpci_new_pc(q->qts, NULL);
     q->next = MEM_BASE;
     return q;
@@ -75,7 +74,16 @@ static void start_device(QAMDIOMMU *q)
 
 QAMDIOMMU *qamd_start(const char *props, const char *args)
 {
-    g_autofree char *all = g_strdup_printf("-device iommu-testdev %s", args);
+    g_autofree char *model = g_strdup_printf(",host-grade=on%s", props);
+
+    return qamd_start_stock(model, "", args);
+}
+
+QAMDIOMMU *qamd_start_stock(const char *props, const char *dev_props,
+                            const char *args)
+{
+    g_autofree char *all = g_strdup_printf("-device iommu-testdev,id=itd%s %s",
+                                           dev_props, args);
     QAMDIOMMU *q = start_machine(props, all);
 
     qpci_device_foreach(q->bus, IOMMU_TESTDEV_VENDOR_ID,
@@ -89,6 +97,13 @@ QAMDIOMMU *qamd_start(const char *props, const char *args)
  * address register, where the bus number is next to it.
  */
 QAMDIOMMU *qamd_start_behind_bridge(const char *props)
+{
+    g_autofree char *model = g_strdup_printf(",host-grade=on%s", props);
+
+    return qamd_start_stock_behind_bridge(model);
+}
+
+QAMDIOMMU *qamd_start_stock_behind_bridge(const char *props)
 {
     QAMDIOMMU *q = start_machine(props, "-device pcie-root-port,id=rp,"
                                  "addr=1e.0 -device iommu-testdev,bus=rp");

@@ -91,6 +91,10 @@ typedef struct QAMDIOMMU {
 QAMDIOMMU *qamd_start(const char *props, const char *args);
 /* The device is on bus 1 */
 QAMDIOMMU *qamd_start_behind_bridge(const char *props);
+/* The same with amd-iommu as it comes, without host-grade=on */
+QAMDIOMMU *qamd_start_stock(const char *props, const char *dev_props,
+                            const char *args);
+QAMDIOMMU *qamd_start_stock_behind_bridge(const char *props);
 void qamd_stop(QAMDIOMMU *q);
 
 /* Rings and device table in place, IOMMU on, with these control bits besides */
