@@ -32,6 +32,7 @@ void amd_iommu_interrupt(AMDVIState *s)
 static void overflow(AMDVIState *s)
 {
     s->model->stats.event_lost++;
+    s->model->evt_stopped = true;
     set_status(s, AMDVI_MMIO_STATUS_EVT_OVF, AMDVI_MMIO_STATUS_EVT_RUN);
     if (s->evtlog_intr) {
         amd_iommu_interrupt(s);

@@ -123,6 +123,8 @@ struct AMDIOMMUModel {
     uint16_t iotlb_devid;
     Error *blocker;
     bool cmd_halted;
+    /* The event log has overflowed, and has not been turned off since */
+    bool evt_stopped;
     bool in_surprise;
     char *last_violation;
     /* When the caches were last audited */

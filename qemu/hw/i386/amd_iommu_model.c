@@ -502,6 +502,30 @@ static uint64_t merge(AMDVIState *s, hwaddr addr, unsigned size, uint64_t val)
                      val);
 }
 
+/* Off, EventOverflow cleared, on: in this order, or it stays as it is */
+static void update_evt_stopped(AMDVIState *s, uint64_t control)
+{
+    AMDIOMMUModel *m = s->model;
+
+    if (!(control & AMDVI_MMIO_CONTROL_EVENTLOGEN)) {
+        m->evt_stopped = false;
+    } else if (amd_iommu_reg(s, AMDVI_MMIO_STATUS) &
+               AMDVI_MMIO_STATUS_EVT_OVF) {
+        m->evt_stopped = true;
+    }
+}
+
+/* What is enabled and does not run all the same */
+static void clear_run_bits(AMDVIState *s)
+{
+    AMDIOMMUModel *m = s->model;
+    uint64_t off = (m->cmd_halted ? AMDVI_MMIO_STATUS_CMDBUF_RUN : 0) |
+                   (m->evt_stopped ? AMDVI_MMIO_STATUS_EVT_RUN : 0);
+
+    amd_iommu_set_reg(s, AMDVI_MMIO_STATUS,
+                      amd_iommu_reg(s, AMDVI_MMIO_STATUS) & ~off);
+}
+
 static void write_control(AMDVIState *s, uint64_t val)
 {
     const AMDViommuOps *ops = amd_iommu_viommu_ops;
@@ -518,13 +542,10 @@ static void write_control(AMDVIState *s, uint64_t val)
         m->cmd_halted = false;
         iotlb_forget(m);
     }
+    update_evt_stopped(s, sticks);
     amd_iommu_set_reg(s, AMDVI_MMIO_CONTROL, sticks);
     amdvi_handle_control_write(s);
-    if (m->cmd_halted) {
-        amd_iommu_set_reg(s, AMDVI_MMIO_STATUS,
-                          amd_iommu_reg(s, AMDVI_MMIO_STATUS) &
-                          ~AMDVI_MMIO_STATUS_CMDBUF_RUN);
-    }
+    clear_run_bits(s);
     if (ops && ops->control_changed) {
         ops->control_changed(s, old, sticks);
     }
@@ -582,6 +603,7 @@ void amd_iommu_model_reset(AMDVIState *s)
     timer_del(m->cmd_timer);
     iotlb_forget(m);
     m->cmd_halted = false;
+    m->evt_stopped = false;
     m->fault_last = false;
     m->unwaited_ms = 0;
     amd_iommu_cache_reset(m);

@@ -391,8 +391,17 @@ static void test_overflow(void)
     g_assert_false(qamd_reg(q, AMDVI_MMIO_STATUS) & AMDVI_MMIO_STATUS_EVT_RUN);
     g_assert_cmpuint(qamd_get(q, "stat-events-lost"), ==, 1);
 
-    /* As software does it: off, clear the bit, on */
+    /* Neither of these is enough */
     control = qamd_reg(q, AMDVI_MMIO_CONTROL);
+    qamd_set_reg(q, AMDVI_MMIO_CONTROL, control);
+    g_assert_false(qamd_reg(q, AMDVI_MMIO_STATUS) & AMDVI_MMIO_STATUS_EVT_RUN);
+    qamd_set_reg(q, AMDVI_MMIO_STATUS, AMDVI_MMIO_STATUS_EVT_OVF);
+    qamd_set_reg(q, AMDVI_MMIO_CONTROL, control);
+    g_assert_false(qamd_reg(q, AMDVI_MMIO_STATUS) & AMDVI_MMIO_STATUS_EVT_RUN);
+    g_assert_true(qamd_dma_fails(q, 0x1000, 0));
+    g_assert_cmpuint(qamd_get(q, "stat-events-lost"), ==, 2);
+
+    /* As software does it: off, clear the bit, on */
     qamd_set_reg(q, AMDVI_MMIO_CONTROL,
                  control & ~AMDVI_MMIO_CONTROL_EVENTLOGEN);
     qamd_set_reg(q, AMDVI_MMIO_STATUS, AMDVI_MMIO_STATUS_EVT_OVF);
