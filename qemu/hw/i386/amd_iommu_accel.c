@@ -95,6 +95,46 @@ static bool check_features(AMDIOMMUAccel *a, HostIOMMUDeviceIOMMUFD *hiodi,
     return true;
 }
 
+/* NULL: it cannot be found out, as for a device that QEMU has got as a file */
+static char *host_group(HostIOMMUDevice *hiod)
+{
+    VFIODevice *vbasedev = hiod->agent;
+    g_autofree char *path = NULL;
+
+    if (!vbasedev || !vbasedev->sysfsdev) {
+        return NULL;
+    }
+    path = g_strdup_printf("%s/iommu_group", vbasedev->sysfsdev);
+    return realpath(path, NULL);
+}
+
+/*
+ * The host has one page table for all devices of a group, so that an entry of
+ * the guest for one of them is one for the others. In one slot they are a group
+ * for the guest as well.
+ */
+static bool check_group(AMDIOMMUAccel *a, PCIBus *bus, int devfn,
+                        HostIOMMUDevice *hiod, Error **errp)
+{
+    g_autofree char *group = host_group(hiod);
+    AMDAccelDevice *dev;
+
+    QLIST_FOREACH(dev, &a->devices, next) {
+        g_autofree char *other = host_group(HOST_IOMMU_DEVICE(dev->hiodi));
+
+        if (!group || g_strcmp0(group, other) ||
+            (dev->bus == bus && PCI_SLOT(dev->devfn) == PCI_SLOT(devfn))) {
+            continue;
+        }
+        error_setg(errp, "This device and one at %02x.%x are one group of the "
+                   "host, %s: put them in one slot of the guest, with "
+                   "multifunction=on and addr=", PCI_SLOT(dev->devfn),
+                   PCI_FUNC(dev->devfn), group);
+        return false;
+    }
+    return true;
+}
+
 static bool check_device(AMDIOMMUAccel *a, PCIBus *bus, int devfn,
                          HostIOMMUDevice *hiod, Error **errp)
 {
@@ -128,7 +168,8 @@ static bool check_device(AMDIOMMUAccel *a, PCIBus *bus, int devfn,
                    "iommufd and to be behind the same IOMMU of the host");
         return false;
     }
-    return check_features(a, hiodi, errp);
+    return check_group(a, bus, devfn, hiod, errp) &&
+           check_features(a, hiodi, errp);
 }
 
 /*

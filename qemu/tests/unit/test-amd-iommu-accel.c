@@ -682,6 +682,49 @@ static void test_dte_vdevice_fails(void)
     finish();
 }
 
+/* Two devices that the host has in one group are so for the guest, too */
+static void test_plug_group(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("amd-accel-XXXXXX", NULL);
+    g_autofree char *one = g_build_filename(dir, "one", NULL);
+    g_autofree char *link = g_build_filename(dir, "iommu_group", NULL);
+    g_autofree char *link1 = g_build_filename(one, "iommu_group", NULL);
+    HostIOMMUDevice *hiod = HOST_IOMMU_DEVICE(&hiods[1]);
+    VFIODevice first = { .sysfsdev = dir }, second = { .sysfsdev = dir };
+    VFIODevice nowhere = { };
+
+    g_assert_cmpint(symlink("/proc", link), ==, 0);
+    start_empty(ON_OFF_AUTO_ON);
+    set_up(0);
+    HOST_IOMMU_DEVICE(&hiods[0])->agent = &first;
+    g_assert_true(plug_as_it_is(0, &error_abort));
+    set_up(1);
+    hiod->agent = &second;
+    is_refused_as_it_is(1, "multifunction=on");
+    /* Another group, or who knows which */
+    second.sysfsdev = one;
+    g_assert_cmpint(mkdir(one, 0700), ==, 0);
+    g_assert_cmpint(symlink("/", link1), ==, 0);
+    g_assert_true(plug_as_it_is(1, &error_abort));
+    unplug(1);
+    hiod->agent = &nowhere;
+    g_assert_true(plug_as_it_is(1, &error_abort));
+    unplug(1);
+    /* The other function of the slot */
+    second.sysfsdev = dir;
+    hiod->agent = &second;
+    hiod->aliased_bus = &buses[0];
+    hiod->aliased_devfn = DEVFN(0) + 1;
+    g_assert_true(accel_ops.set_iommu_device(&buses[0], &state, DEVFN(0) + 1,
+                                             hiod, &error_abort));
+    accel_ops.unset_iommu_device(&buses[0], &state, DEVFN(0) + 1);
+    finish();
+    g_assert_cmpint(unlink(link), ==, 0);
+    g_assert_cmpint(unlink(link1), ==, 0);
+    g_assert_cmpint(rmdir(one), ==, 0);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 /* A device behind another IOMMU of the host: not when it is too late */
 static void test_plug_other_iommu(void)
 {
@@ -1564,6 +1607,7 @@ static const struct {
     { "plug/fails", test_plug_fails },
     { "plug/mixed", test_plug_mixed },
     { "plug/other-iommu", test_plug_other_iommu },
+    { "plug/group", test_plug_group },
     { "plug/features", test_plug_features },
     { "plug/kinds", test_plug_kinds },
     { "trapped/usual", test_trapped_usual },
