@@ -2,12 +2,13 @@
 # Each verb is one script; "make help" lists them.
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test stress bench series baseline shell refresh clean
+.PHONY: help run test stress soak bench series baseline shell refresh clean
 
 help:    ; @sed -n 's/^\#\# //p' Makefile
 run:     ; @scripts/run $(DEMO)
 test:    ; @scripts/test $(T)
 stress:  ; @scripts/stress $(ROUNDS)
+soak:    ; @scripts/soak
 bench:   ; @scripts/bench $(if $(ICOUNT),--icount) $(if $(ROUNDS),--rounds $(ROUNDS))
 series:  ; @scripts/series
 baseline:; @scripts/baseline
@@ -20,6 +21,8 @@ clean:   ; @rm -rf build
 ##                       calls one by one, DEMO=mock those of the mock driver
 ## make test             all suites; T="mock debug" for these only
 ## make stress           the stress test alone, ROUNDS=1000000 rounds of it
+## make soak             hours on the kernels with all sanitizers: 10^6 ioctls of each
+##                       adversary and more; PARTS="mock amd" for these only
 ## make bench            count what invalidations of a guest cost: bench/figures.md;
 ##                       ROUNDS=n reads each, ICOUNT=1 counts instructions, too
 ## make series           write the patch series to build/series and check it

@@ -399,7 +399,6 @@ static void test_illegal(void)
 static void test_no_base(const void *options)
 {
     QTestState *qts = qtest_init(options);
-    bool accel = strstr(options, "accel=on");
 
     set(qts, AMDVI_MMIO_CONTROL, CMD_ON | EVT_ON);
     set(qts, AMDVI_MMIO_COMMAND_TAIL, 0x40);
