@@ -406,7 +406,6 @@ static int amd_viommu_switch_devid(struct amd_viommu_guest *guest, u16 devid)
 
 static int move_trans(struct amd_viommu_guest *guest, u16 to)
 {
-	struct dev_table_entry old = guest->trans_dte;
 	u16 from = guest->trans_devid;
 	int ret;
 
