@@ -352,7 +352,7 @@ static void irq_storm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, amd_viommu_vfc_enables(guest, 0x20), 0x12345309);
 	KUNIT_EXPECT_EQ(test, amd_viommu_vfc_enables(guest, 0x28), 0x23456398);
 
-	/* What is written meanwhile does not make it loud, and gets there later */
+	/* What is written meanwhile does not make it loud, but does later */
 	amd_viommu_vfc_write(guest, 0x20, 0x54321308);
 	KUNIT_EXPECT_EQ(test, fguest->vfc[4], 0x54321108);
 	fguest->vf[3] += 16;

@@ -314,7 +314,7 @@ static void vdevice_map(struct kunit *test)
 	}
 }
 
-/* Commands get to it while it is attached with ATS, and not when ATS goes off */
+/* Commands get to it while it is attached with ATS, not when that goes off */
 static void vdevice_hide(struct kunit *test)
 {
 	struct guest_dev *gdev = guest_dev_init(test, 0x42);

@@ -223,6 +223,7 @@ static void queue_destroy_hangs(struct kunit *test)
 	struct guest *guest = guest_init(test);
 	struct fake_guest *fguest = guest->fguest;
 	struct amd_viommu_queue *queue = &guest->queues[r - rings];
+	u64 base;
 
 	KUNIT_ASSERT_EQ(test, 0, add_queue(guest, r));
 	fguest->vf[4] = r->runs;
@@ -232,8 +233,8 @@ static void queue_destroy_hangs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fguest->guest.running, r->runs);
 	KUNIT_EXPECT_NULL(test, fguest->guest.queues[r->ring]);
 	/* It does not go on elsewhere */
-	KUNIT_EXPECT_EQ(test, !!r->runs, !!(fguest->vfc[r->base_reg] &
-					    GENMASK_ULL(51, 12) << r->base_shift));
+	base = GENMASK_ULL(51, 12) << r->base_shift;
+	KUNIT_EXPECT_EQ(test, !!r->runs, !!(fguest->vfc[r->base_reg] & base));
 	KUNIT_EXPECT_EQ(test, r->runs ? -EIO : 0, add_queue(guest, r));
 	if (!r->runs)
 		return;
@@ -293,6 +294,7 @@ static void queue_keeps_pointers(struct kunit *test)
 	struct guest *guest = guest_init(test);
 	struct fake_guest *fguest = guest->fguest;
 	u64 *head = &fguest->vf[heads[r - rings]];
+	struct amd_viommu_queue *queue = &guest->queues[r - rings];
 	int i;
 
 	for (i = 0; i < 4; i++) {
@@ -302,7 +304,7 @@ static void queue_keeps_pointers(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, add_queue(guest, r));
 		KUNIT_EXPECT_EQ(test, head[0], i & 2 ? 0x120 : 0);
 		KUNIT_EXPECT_EQ(test, head[1], 0x340);
-		guest->queues[r - rings].core.destroy(&guest->queues[r - rings].core);
+		queue->core.destroy(&queue->core);
 		KUNIT_EXPECT_EQ(test, head[0], i & 2 ? 0x120 : 0);
 		KUNIT_EXPECT_EQ(test, head[1], 0x340);
 	}

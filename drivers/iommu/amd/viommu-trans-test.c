@@ -429,7 +429,8 @@ static struct fake_guest *running_guest(struct kunit *test,
 
 	KUNIT_ASSERT_NULL(test, xa_store_irq(devices, 0, xa_mk_value(0x10108),
 					     GFP_KERNEL));
-	KUNIT_ASSERT_NULL(test, xa_store_irq(devices, 0x11, xa_mk_value(0x10000),
+	KUNIT_ASSERT_NULL(test, xa_store_irq(devices, 0x11,
+					     xa_mk_value(0x10000),
 					     GFP_KERNEL));
 	amd_viommu_fill_maps(&fguest->guest);
 	memset(fguest->dev_map, 0, sizeof(*fguest->dev_map));

@@ -77,7 +77,7 @@ struct amd_viommu_windows {
  * @backing: memory at PAS_BACKING
  * @own_dte: what the DTE of the IOMMU itself was before
  * @block_devid: device ID the DTE of which translates nothing: for guests that
- *               have no other; under amd_viommu_guests_mutex, 0 if there is none
+ *               have no other; under amd_viommu_guests_mutex, 0 if none is left
  * @block_dte: what the DTE of that ID was before
  * @gids: guest IDs
  * @suspended: guests are saved
@@ -146,8 +146,8 @@ struct amd_viommu_queue {
  * @trans_dte: what the DTE of that ID was before
  * @trans_set: that DTE is the guest's; under the lock of the parent
  * @maps_filled: all of the DevID and of the DomID map is written
- * @running: bits of VF_STATUS of rings that have not stopped in time. As long as
- *           they are set, nothing is enabled
+ * @running: bits of VF_STATUS of rings that have not stopped in time. As long
+ *           as they are set, nothing is enabled
  * @stuck: hardware has not confirmed something, so nothing may be used again
  * @vf: page of registers that the guest has
  * @vfc: registers of the host

@@ -221,9 +221,9 @@ out_free:
  * @aviommu: the vIOMMU, on the list of its parent
  * @data: what to tell user space
  *
- * An IOMMU without a vIOMMU is no error: there is nothing it does by itself. Nor
- * is one that cannot say of memory that it writes that it is dirty, if that is
- * wanted.
+ * An IOMMU without a vIOMMU is no error: there is nothing it does by itself.
+ * Nor is one that cannot say of memory that it writes that it is dirty, if that
+ * is wanted.
  *
  * Return: 0, -ENOMEM, -ENOSPC if an ID of some kind has run out, -EIO if the
  * IOMMU does not answer

@@ -256,7 +256,8 @@ out_unmap:
  *
  * Return: the vIOMMU, or an ERR_PTR: -ENODEV if there is none that works, which
  * has been said in the log; -ENOMEM; -ENOSPC if no device ID is free in the
- * segment; -EIO if the IOMMU does not answer. Give it back by amd_viommu_hw_put().
+ * segment; -EIO if the IOMMU does not answer. Give it back by
+ * amd_viommu_hw_put().
  */
 struct amd_viommu_hw *amd_viommu_hw_get(struct amd_iommu *iommu)
 {

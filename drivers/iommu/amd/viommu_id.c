@@ -340,8 +340,9 @@ void amd_viommu_put_trans_devid(struct amd_viommu_guest *guest)
 	clear_trans_devid(guest, devid, &old);
 }
 
-static void amd_viommu_write_all_trans(struct protection_domain *pdom,
-				       const struct pt_iommu_amdv1_hw_info *info)
+static void
+amd_viommu_write_all_trans(struct protection_domain *pdom,
+			   const struct pt_iommu_amdv1_hw_info *info)
 {
 	struct amd_iommu_viommu *aviommu;
 
@@ -373,7 +374,7 @@ void amd_viommu_change_top(struct protection_domain *pdom,
 }
 
 /**
- * amd_viommu_set_dirty_tracking - A domain starts or ends to track what is dirty
+ * amd_viommu_set_dirty_tracking - A domain starts or ends dirty tracking
  * @pdom: the domain, of v1; @pdom->dirty_tracking is the new state
  *
  * The lock of the domain is held, and the domain is flushed after that.
@@ -454,11 +455,11 @@ out_erase:
 }
 
 /**
- * amd_viommu_get_block_devid - Reserve a device ID that never translates anything
+ * amd_viommu_get_block_devid - Reserve a device ID that translates nothing
  * @hw: the vIOMMU, not used by guests yet
  *
- * Return: 0, -ENOSPC if no ID is free in the segment, -ENOMEM, -EIO if the IOMMU
- * does not answer
+ * Return: 0, -ENOSPC if no ID is free in the segment, -ENOMEM, -EIO if the
+ * IOMMU does not answer
  */
 int amd_viommu_get_block_devid(struct amd_viommu_hw *hw)
 {
@@ -606,8 +607,8 @@ static int amd_viommu_lose_rings(struct amd_viommu_guest *guest, u16 devid)
  * @devid: ID of the device or of an alias of it
  *
  * Before anything else is done with the ID, and whatever becomes of the device:
- * its entry must not be written as long as the rings of a guest depend on it. No
- * guest gets the ID after that. If there is no other ID for the guest, then its
+ * its entry must not be written as long as the rings of a guest depend on it.
+ * No guest gets the ID after that. If there is no other ID for the guest, then its
  * rings stop, and its VMM is told.
  *
  * Return: 0, -EIO if the IOMMU has not confirmed that no guest uses the ID,

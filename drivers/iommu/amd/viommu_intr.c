@@ -172,9 +172,9 @@ static u64 amd_viommu_enabled_ints(const struct amd_viommu_guest *guest)
 }
 
 /*
- * Status bits are the guest's to clear. One that is still set may be new or old:
- * it is old if its log has no more entries, or the command buffer has executed
- * nothing, since it was reported.
+ * Status bits are the guest's to clear. One that is still set may be new or
+ * old: it is old if its log has no more entries, or the command buffer has
+ * executed nothing, since it was reported.
  */
 static u64 amd_viommu_new_ints(struct amd_viommu_guest *guest, u64 status,
 			       u64 ints)

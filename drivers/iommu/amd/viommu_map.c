@@ -7,10 +7,10 @@
  * is known: one that is of no use has to name something harmless.
  *
  * - All device IDs that the guest has no device for name its translate device:
- *   an entry of the device table that no device has. So do those of devices that
- *   have no ATS for the guest, as long as that is so: what else a command can
- *   invalidate of a device is for the host to do, and one that does not answer,
- *   as it is being reset, would hold up the commands of all.
+ *   an entry of the device table that no device has. So do those of devices
+ *   that have no ATS for the guest, as long as that is so: what else a command
+ *   can invalidate of a device is for the host to do, and one that does not
+ *   answer, as it is being reset, would hold up the commands of all.
  * - All domain IDs that the guest has no domain for name its scratch domain:
  *   an ID that nothing is tagged with.
  *
@@ -205,7 +205,7 @@ static void amd_viommu_fill_dev_map(struct amd_viommu_guest *guest)
 }
 
 /**
- * amd_viommu_fill_maps - Write an entry for each device and domain ID of a guest
+ * amd_viommu_fill_maps - Give all device and domain IDs of a guest a meaning
  * @guest: the guest, with its lock held
  *
  * Before it can execute a command. Sleeps; nested domains may come and go.
@@ -221,7 +221,7 @@ void amd_viommu_fill_maps(struct amd_viommu_guest *guest)
 }
 
 /**
- * amd_viommu_set_no_devid - Say what an ID means that the guest has no device for
+ * amd_viommu_set_no_devid - Say what an ID means that is no device's
  * @guest: the guest
  * @devid: its translate device ID, 0 if it has none any more
  */
@@ -296,7 +296,8 @@ static bool amd_viommu_set_reach(struct amd_viommu_guest *guest, u16 gdev_id,
 void amd_viommu_hide_device(struct iommu_dev_data *dev_data)
 {
 	struct amd_iommu_viommu *aviommu = dev_data->gdev_viommu;
-	struct iommu_cmd flush = { { dev_data->devid, CMD_INV_DEV_ENTRY << 28 } };
+	struct iommu_cmd flush = { { dev_data->devid,
+				     CMD_INV_DEV_ENTRY << 28 } };
 	struct amd_iommu *iommu;
 
 	if (!aviommu || !amd_viommu_set_reach(aviommu->guest,
@@ -313,8 +314,8 @@ void amd_viommu_hide_device(struct iommu_dev_data *dev_data)
  * @dev_data: the device, which has a nested domain
  * @new: its DTE, about to be written
  *
- * And the guest's commands get to it, if it has ATS. With the lock of the parent
- * held.
+ * And the guest's commands get to it, if it has ATS. With the lock of the
+ * parent held.
  */
 void amd_viommu_apply_dte(struct iommu_dev_data *dev_data,
 			  struct dev_table_entry *new)

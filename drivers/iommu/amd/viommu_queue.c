@@ -7,10 +7,11 @@
  * that is not mapped, now or later, is an event of hardware.
  *
  * A queue is base and length in registers, disabled. IOMMU_VIOMMU_COMMAND
- * enables it. Log B shares the register for lengths and enables with log A. Head
- * and tail are the guest's, and stay: base and length are written before them,
- * enables after. (Whether hardware resets them with the base, as it does those
- * of its own rings, is not known.)
+ * enables it. Log B shares the register for lengths and enables with log A.
+ *
+ * Head and tail are the guest's, and stay: base and length are written before
+ * them, enables after. (Whether hardware resets them with the base, as it does
+ * those of its own rings, is not known.)
  */
 #include <linux/bitfield.h>
 #include <linux/iommufd.h>

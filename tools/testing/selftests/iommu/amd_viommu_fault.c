@@ -424,8 +424,8 @@ TEST_F(fault, completion_after_the_end)
 }
 
 /*
- * A device that has no ATS for the guest, as its DTE says so or as it is detached
- * from that, would not answer: the guest's command does not get to it.
+ * A device that has no ATS for the guest, as its DTE says so or as it is
+ * detached from that, would not answer: the guest's command does not get to it.
  */
 TEST_F(fault, device_does_not_answer)
 {

@@ -228,7 +228,7 @@ TEST_F(guests, flood_of_unknown_devices)
 		if (id % 64 == 63)
 			ASSERT_EQ(0, amd_ring_sync(ring));
 	}
-	printf("# %lld commands with unknown IDs: %lld events of the host, %u of 16 faults of the other guest arrived\n",
+	printf("# %lld unknown IDs: %lld host events; %u of 16 other faults\n",
 	       commands, monitor_number("stat-event-5") - events, faults);
 	EXPECT_EQ(16, faults);
 	EXPECT_EQ(events, monitor_number("stat-event-5"));
@@ -287,7 +287,7 @@ static int count_irqs(int fd)
 
 /*
  * One has a bit set that its guest does not clear. The other one interrupts as
- * fast as it can: that is no work for the first VMM, which misses nothing either.
+ * fast as it can: that is no work for the first VMM, which misses nothing.
  */
 TEST_F(guests, interrupts_of_the_other)
 {
@@ -315,7 +315,7 @@ TEST_F(guests, interrupts_of_the_other)
 	usleep(500000);
 	own = count_irqs(fd_a);
 	others = count_irqs(fd_b);
-	printf("# %d interrupts of a guest: %d for its VMM, %d for that of another\n",
+	printf("# %d interrupts: %d for the VMM, %d for another one\n",
 	       MANY_INTERRUPTS, own, others);
 	EXPECT_EQ(0, others);
 	EXPECT_LT(0, own);
