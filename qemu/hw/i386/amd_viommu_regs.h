@@ -137,6 +137,7 @@
 #define AMD_MAP_ENTRY_ID_SHIFT          14
 
 /* DTE fields of a device owned by a guest, qword 3 [several] */
+#define AMD_DTE1_I                      BIT_ULL(32)
 #define AMD_DTE3_VIMU_EN                BIT_ULL(15)
 #define AMD_DTE3_GDEVID_SHIFT           16
 #define AMD_DTE3_GID_SHIFT              32

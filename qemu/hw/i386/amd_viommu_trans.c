@@ -69,7 +69,11 @@ bool amd_viommu_check_trans(AMDViommu *v, AMDViommuGuest *g)
     return true;
 }
 
-/* A DTE has just been flushed: look at what hardware will find in it */
+/*
+ * A DTE has just been flushed: look at what hardware will find in it. A device
+ * without ATS, I = 0, has nothing that a command of its guest could invalidate,
+ * and would not answer: its ID may mean the translate device as well.
+ */
 void amd_viommu_check_nested(AMDViommu *v, uint16_t devid)
 {
     AMDViommuGuest *g;
@@ -93,7 +97,8 @@ void amd_viommu_check_nested(AMDViommu *v, uint16_t devid)
     }
     if (!amd_viommu_maps_present(v, gid) ||
         !amd_viommu_map_peek(v, g, AMD_MAP_DEV, gdev, &hdev) ||
-        hdev != devid) {
+        (hdev != devid &&
+         ((dte[1] & AMD_DTE1_I) || hdev != amd_viommu_trans_devid(g)))) {
         amd_viommu_violation(v, AMD_VR_DTE_GDEV_UNMAPPED, gid, devid);
     }
 }

@@ -745,6 +745,31 @@ static void test_strict_peek(void)
     qav_guest_free(g);
 }
 
+/* A device with I = 0 may be out of reach of its guest, one with I = 1 not */
+static void test_strict_out_of_reach(void)
+{
+    QAVGuest *g = qav_guest(qav_up(""), GID);
+    uint64_t dte[4];
+    int i;
+
+    qav_map_dev(g, 7, g->trans);
+    qav_map_dev(g, 8, g->trans + 8);
+    nested_dte(g, GID, 7);
+    qav_assert_clean(g->v);
+    for (i = 0; i < 2; i++) {
+        qamd_host_dte(dte, 0x50, g->s2, 4);
+        dte[1] |= i ? 0 : BIT_ULL(32);
+        dte[3] = AMD_DTE3_VIMU_EN |
+                 (uint64_t)(7 + i) << AMD_DTE3_GDEVID_SHIFT |
+                 (uint64_t)GID << AMD_DTE3_GID_SHIFT;
+        qav_set_dte(g->v, g->v->q->devid, dte);
+        g_assert_cmpuint(qav_violations(g->v, "dte-gdevid-not-mapped"), ==,
+                         i + 1);
+    }
+    qav_stop(g->v);
+    qav_guest_free(g);
+}
+
 /* A host's mistake ends it, with a status that says so */
 static void test_strict_exits(void)
 {
@@ -802,6 +827,8 @@ int main(int argc, char **argv)
     qtest_add_func("/amd-viommu/strict/guest", test_strict_guest);
     qtest_add_func("/amd-viommu/strict/sparse", test_strict_sparse);
     qtest_add_func("/amd-viommu/strict/peek", test_strict_peek);
+    qtest_add_func("/amd-viommu/strict/out-of-reach",
+                   test_strict_out_of_reach);
     qtest_add_func("/amd-viommu/strict/exits", test_strict_exits);
     qtest_add_func("/amd-viommu/strict/concurrent", test_strict_concurrent);
     qtest_add_func("/amd-viommu/strict/clean-life", test_strict_clean_life);
