@@ -203,6 +203,8 @@ static const struct translation translations[] = {
 	{ "pages, ID of the host", CMD(3, 0, HDOMID, 1, 0), .unknown = true },
 	{ "pages, ID 0", CMD(3, 0, 0, 1, 0), .unknown = true },
 	{ "IOTLB", IOTLB_GUEST, IOTLB_HOST },
+	{ "IOTLB, GN=0", CMD(4, 0xff5a0000 | GDEVID, 0x0bcdfff0, 0x00345001, 9),
+	  CMD(4, QDEP << 24 | FAKE_DEVID, FAKE_DEVID, 0x00345001, 9) },
 	{ "IOTLB, unknown device", CMD(4, GDEVID + 1, GDEVID + 1, 1, 0),
 	  .unknown = true },
 	{ "IOTLB, ATS off", IOTLB_GUEST, .no_ats = true },
@@ -235,6 +237,21 @@ static void translation_desc(const struct translation *t, char *desc)
 
 KUNIT_ARRAY_PARAM(translation, translations, translation_desc);
 
+/* Both readings of the address, and no PASID where it is reserved */
+static void cmd_pages_without_gn(struct kunit *test)
+{
+	const struct iommu_cmd cmd = CMD(3, 0xabcde, GDOMID, 0x6789a003, 0x12);
+	static const struct iommu_cmd want[] = {
+		CMD(3, 0, HDOMID, 0x6789a003, 0x12),
+		CMD(3, 0, HDOMID, 0x6789a007, 0x12),
+	};
+	struct guest *guest = guest_init(test);
+
+	KUNIT_EXPECT_EQ(test, 0, invalidate(test, guest, &cmd, 1));
+	KUNIT_EXPECT_EQ(test, guest->done, 1);
+	expect_cmds(test, guest, want, ARRAY_SIZE(want));
+}
+
 /* All that this guest has cached, and no command that affects others */
 static void cmd_all(struct kunit *test)
 {
@@ -264,11 +281,11 @@ static void cmd_batch_stops(struct kunit *test)
 		{ CMD(2, 0x10000, 0, 0, 0), -EINVAL },
 	};
 	struct iommu_cmd cmds[] = {
-		CMD(2, GDEVID, 0, 0, 0), CMD(3, 0, GDOMID, 1, 0),
+		CMD(2, GDEVID, 0, 0, 0), CMD(3, 0, GDOMID, 5, 0),
 		CMD(0, 0, 0, 0, 0), CMD(2, GDEVID, 0, 0, 0),
 	};
 	static const struct iommu_cmd want[] = {
-		CMD(2, FAKE_DEVID, 0, 0, 0), CMD(3, 0, HDOMID, 1, 0),
+		CMD(2, FAKE_DEVID, 0, 0, 0), CMD(3, 0, HDOMID, 5, 0),
 	};
 	struct guest *guest = guest_init(test);
 	int i;
@@ -286,7 +303,7 @@ static void cmd_batch_stops(struct kunit *test)
 /* One wait for a batch, however long it is */
 static void cmd_batch_waits_once(struct kunit *test)
 {
-	const struct iommu_cmd one = CMD(3, 0, GDOMID, 1, 0);
+	const struct iommu_cmd one = CMD(3, 0, GDOMID, 5, 0);
 	struct guest *guest = guest_init(test);
 	struct iommu_cmd *cmds;
 	int i;
@@ -361,6 +378,7 @@ static struct kunit_case cmd_cases[] = {
 	KUNIT_CASE_PARAM(cmd_check, cmd_check_gen_params),
 	KUNIT_CASE(cmd_set_dev),
 	KUNIT_CASE_PARAM(cmd_translate, translation_gen_params),
+	KUNIT_CASE(cmd_pages_without_gn),
 	KUNIT_CASE(cmd_all),
 	KUNIT_CASE(cmd_batch_stops),
 	KUNIT_CASE(cmd_batch_waits_once),

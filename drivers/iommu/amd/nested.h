@@ -20,11 +20,24 @@
 #include "amd_iommu_types.h"
 
 /*
- * Guest domain IDs of one vIOMMU that have a host domain ID. There are 65535 of
+ * Guest domain IDs of one user that have a host domain ID. There are 65535 of
  * the latter in the host, one per domain of whatever kind. A guest needs one
  * per device at most; Linux guests share them.
  */
 #define AMD_VIOMMU_MAX_GDOM_IDS		1024
+
+/*
+ * vIOMMUs of one user that have hardware. Each has a guest ID, a device ID and
+ * a domain ID. A guest needs one per IOMMU that it has devices behind.
+ */
+#define AMD_VIOMMU_MAX_GUESTS		64
+
+/* What a user can take no more than so many of */
+enum amd_viommu_budget {
+	AMD_VIOMMU_GDOM_IDS,
+	AMD_VIOMMU_GUESTS,
+	AMD_VIOMMU_NUM_BUDGETS,
+};
 
 /**
  * amd_iommu_gdte_blocks - Does a guest DTE keep its device from all DMA?
@@ -59,6 +72,13 @@ int amd_iommu_gdte_validate(const struct iommu_hwpt_amd_guest *gdte);
 void amd_iommu_gdte_apply(const struct iommu_hwpt_amd_guest *gdte,
 			  struct dev_table_entry *new);
 
+int amd_viommu_owner_get(struct amd_iommu_viommu *aviommu);
+void amd_viommu_owner_put(struct amd_iommu_viommu *aviommu);
+int amd_viommu_charge(struct amd_iommu_viommu *aviommu,
+		      enum amd_viommu_budget what);
+void amd_viommu_uncharge(struct amd_iommu_viommu *aviommu,
+			 enum amd_viommu_budget what);
+
 int amd_viommu_vdevice_init(struct iommufd_vdevice *vdev);
 void amd_viommu_vdevice_destroy(struct iommufd_vdevice *vdev);
 
@@ -78,6 +98,11 @@ bool amd_iommu_report_guest_event(struct amd_iommu *iommu, const u32 event[4]);
 static inline void amd_iommu_gdte_apply(const struct iommu_hwpt_amd_guest *gdte,
 					struct dev_table_entry *new)
 {
+}
+
+static inline int amd_iommu_flush_hdom_id(struct amd_iommu *iommu, u16 hdom_id)
+{
+	return 0;
 }
 
 static inline bool amd_iommu_report_guest_event(struct amd_iommu *iommu,

@@ -43,7 +43,9 @@ bool amd_iommu_event_for_guest(const u32 event[4])
  * @gdom_id: domain ID of the guest's DTE
  * @out: entry for the guest's event log
  *
- * An event of stage 1 has a PASID in the place of the domain ID.
+ * An event of stage 1 has a PASID in the place of the domain ID. The address of
+ * PAGE_TAB_HARDWARE_ERROR is that of a table entry: where that is not one of the
+ * guest's tables, it is the host's business alone.
  */
 void amd_iommu_event_translate(const u32 event[4], u16 gdev_id, u16 gdom_id,
 			       struct iommu_vevent_amd *out)
@@ -51,11 +53,16 @@ void amd_iommu_event_translate(const u32 event[4], u16 gdev_id, u16 gdom_id,
 	u32 data0 = (event[0] & ~EVENT_0_DEVID) | gdev_id;
 	u32 data1 = event[1];
 
-	if (!(data1 & EVENT_1_FLAG_GN))
+	u64 address = (u64)event[3] << 32 | event[2];
+
+	if (!(data1 & EVENT_1_FLAG_GN)) {
 		data1 = (data1 & ~EVENT_1_DOMID) | gdom_id;
+		if (amd_iommu_event_type(event) == EVENT_TYPE_PAGE_TAB_ERR)
+			address = 0;
+	}
 
 	out->evt[0] = cpu_to_le64((u64)data1 << 32 | data0);
-	out->evt[1] = cpu_to_le64((u64)event[3] << 32 | event[2]);
+	out->evt[1] = cpu_to_le64(address);
 }
 
 /* Under the lock no other domain is attached, so the vIOMMU stays */

@@ -27,6 +27,8 @@
 
 #define IOTLB_MAXPEND		GENMASK(31, 24)
 #define IOTLB_QUEUEID		GENMASK(15, 0)
+#define IOTLB_PASID_0		GENMASK(23, 16)
+#define IOTLB_PASID_1		GENMASK(27, 16)
 
 static const struct iommu_cmd guest_cmd_allowed[] = {
 	[CMD_INV_DEV_ENTRY] = { { GUEST_CMD_DEVID, 0, 0, 0 } },
@@ -123,6 +125,11 @@ void amd_iommu_guest_cmd_set_dev(struct iommu_cmd *cmd, u16 devid, int qdep)
 	FIELD_MODIFY(GUEST_CMD_DEVID, &cmd->data[0], devid);
 	FIELD_MODIFY(IOTLB_MAXPEND, &cmd->data[0], qdep & 0xff);
 	FIELD_MODIFY(IOTLB_QUEUEID, &cmd->data[1], devid);
+	/* The PASID is reserved then, and what is reserved stops the ring */
+	if (!(cmd->data[2] & CMD_INV_IOMMU_PAGES_GN_MASK)) {
+		cmd->data[0] &= ~IOTLB_PASID_0;
+		cmd->data[1] &= ~IOTLB_PASID_1;
+	}
 }
 
 /*
@@ -155,10 +162,26 @@ static int inv_dev_entry(struct amd_iommu *iommu, u16 devid)
 	return iommu_queue_command(iommu, &cmd);
 }
 
+/*
+ * With GN=0 the address is one of the guest's memory, by the book. There are
+ * guests that flush their own tables like that, though: Linux before 6.8 with
+ * amd_iommu=pgtbl_v2, with the address that the table translates. Hardware
+ * forgets that in some way, so both is flushed here.
+ */
 static int inv_pages(struct amd_iommu *iommu, struct iommu_cmd *cmd,
 		     u16 hdom_id)
 {
+	int ret;
+
 	FIELD_MODIFY(GUEST_CMD_DOMID, &cmd->data[1], hdom_id);
+	if (cmd->data[2] & CMD_INV_IOMMU_PAGES_GN_MASK)
+		return iommu_queue_command(iommu, cmd);
+
+	cmd->data[0] &= ~GUEST_CMD_PAGES_PASID;
+	ret = iommu_queue_command(iommu, cmd);
+	if (ret)
+		return ret;
+	cmd->data[2] |= CMD_INV_IOMMU_PAGES_GN_MASK;
 	return iommu_queue_command(iommu, cmd);
 }
 

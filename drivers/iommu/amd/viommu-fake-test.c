@@ -3,6 +3,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
 
+#include "nested.h"
 #include "viommu-fake-test.h"
 #include "viommu_hooks.h"
 
@@ -211,6 +212,7 @@ static void free_guest(void *data)
 		amd_viommu_del_guest(&fguest->guest);
 	xa_destroy(&fguest->guest.devices);
 	xa_destroy(&fguest->aviommu.gdomid_array);
+	amd_viommu_owner_put(&fguest->aviommu);
 	kvfree(fguest->dev_map);
 	kvfree(fguest->dom_map);
 }
@@ -222,6 +224,7 @@ struct fake_guest *fake_guest_init(struct kunit *test, struct fake_viommu *fv)
 
 	fguest = kunit_kzalloc(test, sizeof(*fguest), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fguest);
+	KUNIT_ASSERT_EQ(test, 0, amd_viommu_owner_get(&fguest->aviommu));
 	fguest->dev_map = kvzalloc_obj(*fguest->dev_map);
 	fguest->dom_map = kvzalloc_obj(*fguest->dom_map);
 	list_add_tail(&fguest->aviommu.pdom_list, &fv->parent->viommu_list);

@@ -272,6 +272,7 @@ static void attach(struct guest_dev *gdev)
 {
 	gdev->fdev->data.domain = gdev->fguest->aviommu.parent;
 	gdev->fdev->data.ndom = &gdev->ndom;
+	gdev->fdev->data.vdev_viommu = &gdev->fguest->aviommu;
 }
 
 static const u16 virt_ids[] = { 0, 1, 0x1234, 0xffff };
@@ -410,7 +411,8 @@ static void vdevice_attached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gdev->dte_at_map, 0);
 	KUNIT_EXPECT_TRUE(test, gdev->flushed_at_map);
 	KUNIT_EXPECT_EQ(test, dte->data[3], 0);
-	KUNIT_EXPECT_EQ(test, dte->data[1] & 0xffff, 0x1357);
+	/* No vDEVICE, no DMA */
+	KUNIT_EXPECT_EQ(test, dte->data[0] & DTE_FLAG_TV, 0);
 	fv->fake->on_write = NULL;
 }
 

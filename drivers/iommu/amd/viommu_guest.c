@@ -69,7 +69,7 @@ static int init_ids(struct amd_viommu_guest *guest)
 	ret = amd_viommu_add_guest(guest);
 	if (ret)
 		return ret;
-	domid = amd_iommu_pdom_id_alloc();
+	domid = amd_iommu_pdom_id_alloc_guest();
 	if (domid <= 0) {
 		ret = -ENOSPC;
 		goto out_gid;

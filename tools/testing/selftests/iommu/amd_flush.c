@@ -155,4 +155,74 @@ TEST_F(flush, unconfirmed_frees_nothing)
 	EXPECT_EQ(before - (long)AMD_RAM_SIZE / 1024, pinned_kib());
 }
 
+/* INVALIDATE_IOMMU_PAGES for an unmap of the first VM */
+static long long unmap_commands(struct amd_guest *guest)
+{
+	long long before = monitor_number("stat-cmd-3");
+
+	if (amd_guest_map(guest, amd_guest_ptr(guest, AMD_RAM_GPA), GPA,
+			  AMD_PAGE) ||
+	    amd_guest_unmap(guest, GPA, AMD_PAGE))
+		return -1;
+	return monitor_number("stat-cmd-3") - before;
+}
+
+/* It costs others nothing that a guest has many domains */
+TEST_F(flush, domains_of_no_device)
+{
+	enum { IDS = 1000 };
+	static __u32 ids[IDS];
+	struct amd_guest *guest = &self->one.guest;
+	struct amd_tables tables;
+	long long few, many;
+	__u64 dte[4];
+	int i;
+
+	ASSERT_EQ(0, amd_tables_init(guest, &tables, 0, 4));
+	for (i = 0; i < IDS; i++) {
+		amd_tables_dte(&tables, i, dte);
+		ASSERT_EQ(0, amd_guest_nested(guest, &self->one.dev, dte,
+					      &ids[i]));
+		if (i)
+			continue;
+		ASSERT_EQ(0, amd_device_attach(&self->one.dev, ids[0]));
+		few = unmap_commands(guest);
+	}
+	many = unmap_commands(guest);
+	printf("# commands of an unmap: %lld with one domain, %lld with %d\n",
+	       few, many, IDS);
+	EXPECT_LT(0, few);
+	EXPECT_EQ(few, many);
+	ASSERT_EQ(0, amd_device_detach(&self->one.dev));
+	for (i = 0; i < IDS; i++)
+		ASSERT_EQ(0, amd_guest_destroy(guest, ids[i]));
+}
+
+/* A domain that a device has left is forgotten, and not flushed any more */
+TEST_F(flush, domain_that_was_left)
+{
+	struct amd_guest *guest = &self->one.guest;
+	__u64 page = amd_guest_page(guest);
+	__u32 hwpt_id, other_id;
+	struct amd_tables tables;
+	__u64 dte[4];
+
+	ASSERT_EQ(0, amd_tables_init(guest, &tables, 0, 4));
+	ASSERT_EQ(0, amd_guest_map(guest, amd_guest_ptr(guest, page), GPA,
+				   AMD_PAGE));
+	ASSERT_EQ(0, amd_tables_map(guest, &tables, AMD_GVA, GPA, AMD_PTE_W,
+				    false));
+	amd_tables_dte(&tables, AMD_DOMID, dte);
+	ASSERT_EQ(0, amd_guest_nested(guest, &self->one.dev, dte, &hwpt_id));
+	amd_tables_dte(&tables, AMD_DOMID + 1, dte);
+	ASSERT_EQ(0, amd_guest_nested(guest, &self->one.dev, dte, &other_id));
+
+	ASSERT_EQ(0, amd_device_attach(&self->one.dev, hwpt_id));
+	test_dma_at(&self->one, AMD_GVA, page);
+	ASSERT_EQ(0, amd_device_attach(&self->one.dev, other_id));
+	ASSERT_EQ(0, amd_guest_unmap(guest, GPA, AMD_PAGE));
+	ASSERT_EQ(0, amd_device_attach(&self->one.dev, hwpt_id));
+	test_no_dma_at(&self->one, AMD_GVA, page);
+}
+
 TEST_HARNESS_MAIN

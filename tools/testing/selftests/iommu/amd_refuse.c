@@ -328,6 +328,44 @@ TEST_F(refuse, too_many_domains)
 		ASSERT_EQ(0, amd_guest_destroy(self->guest, ids[i]));
 }
 
+/* More vIOMMUs are no more IDs, and somebody else gets what he needs */
+TEST_F(refuse, too_many_domains_of_many_viommus)
+{
+	enum { VIOMMUS = 16, IDS = 1024 };
+	static __u32 ids[IDS];
+	struct amd_guest guests[VIOMMUS];
+	struct amd_setup other;
+	__u32 hwpt_id;
+	int i;
+
+	for (i = 0; i < VIOMMUS; i++) {
+		guests[i] = *self->guest;
+		ASSERT_EQ(0, amd_guest_viommu(&guests[i], self->dev));
+	}
+	for (i = 0; i < IDS; i++) {
+		amd_tables_dte(&self->tables, i, self->dte);
+		ASSERT_EQ(0, amd_guest_nested(&guests[i % VIOMMUS], self->dev,
+					      self->dte, &ids[i]));
+	}
+	amd_tables_dte(&self->tables, IDS, self->dte);
+	for (i = 0; i < VIOMMUS; i++)
+		EXPECT_EQ(-ENOSPC, try_dte(&guests[i], self->dev, self->dte));
+	EXPECT_EQ(-ENOSPC, try_dte(self->guest, self->dev, self->dte));
+
+	/* Its nesting parent takes one of the host's IDs, the rest does not */
+	ASSERT_EQ(NULL, amd_setup_device(&other, 1));
+	EXPECT_EQ(0, amd_guest_nested(&other.guest, &other.dev, self->dte,
+				      &hwpt_id));
+	amd_setup_close(&other);
+
+	for (i = 0; i < IDS; i++)
+		ASSERT_EQ(0, amd_guest_destroy(self->guest, ids[i]));
+	for (i = 0; i < VIOMMUS; i++)
+		ASSERT_EQ(0, amd_guest_destroy(self->guest,
+					       guests[i].viommu_id));
+	EXPECT_EQ(0, try_dte(self->guest, self->dev, self->dte));
+}
+
 /* Attach */
 
 /* Not refused, as it must not be after a reset, but the device is blocked */
