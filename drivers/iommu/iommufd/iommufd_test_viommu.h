@@ -73,8 +73,8 @@ enum iommu_viommu_selftest_command {
 #define IOMMU_TEST_SCRATCH_MASK 0xfff00ff000f0f0f1ULL
 #define IOMMU_TEST_TRIGGER_MASK 0xffULL
 
-#define IOMMU_TEST_SUM_QUEUE (1ULL << 32)
-#define IOMMU_TEST_SUM_VDEV (1ULL << 48)
+#define IOMMU_TEST_SUM_QUEUE 0x100000000ULL
+#define IOMMU_TEST_SUM_VDEV 0x1000000000000ULL
 #define IOMMU_TEST_SUM_BUSY 0xffffffffffffffffULL
 
 /* Positions of the queues in bit maps, plus the index */

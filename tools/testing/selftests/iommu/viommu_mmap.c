@@ -315,11 +315,11 @@ static void *guess_offset(void *arg)
 /* Number of allocations that did not fail with EFAULT, each of which has to */
 static int fail_allocs(struct guesser *guesser, struct iommu_viommu_alloc *cmd)
 {
+	unsigned long guesses = 0;
 	int i, wrong = 0;
 
-	for (i = 0; i < FAILED_ALLOCS ||
-		    __atomic_load_n(&guesser->guesses, __ATOMIC_RELAXED) <
-			    MIN_GUESSES; i++) {
+	for (i = 0; i < FAILED_ALLOCS || guesses < MIN_GUESSES; i++) {
+		guesses = __atomic_load_n(&guesser->guesses, __ATOMIC_RELAXED);
 		if (__atomic_load_n(&guesser->hits, __ATOMIC_RELAXED))
 			break;
 		if (!ioctl(guesser->fd, IOMMU_VIOMMU_ALLOC, cmd) ||
