@@ -6,7 +6,8 @@
  * A map is a table in private address space, one per guest, that software
  * provides zeroed and hardware alone reads and writes: software goes through
  * VFCtrl 0x00 and 0x08. The entry format is this model's own [chosen]: bit 0
- * valid, bits 29:14 the host ID, as in the register.
+ * valid, bits 29:14 the host ID, as in the register, but for that of a DevID
+ * entry, which is in bits 39:24 [once].
  *
  * Beside the tables the model keeps who can reach which host ID, to notice
  * when a host ID of one guest becomes reachable by another.
@@ -20,15 +21,16 @@ static const struct {
     hwaddr base;
     unsigned shift;
     unsigned entry;
+    unsigned id_shift;
     unsigned source;
     AMDViommuReason cross;
 } maps[] = {
     [AMD_MAP_DEV] = { AMD_PAS_DEVMAP, AMD_PAS_DEVMAP_SHIFT,
-                      AMD_PAS_DEVMAP_ENTRY, AMD_HW_SRC_DEVMAP,
-                      AMD_VR_HDEV_CROSS },
+                      AMD_PAS_DEVMAP_ENTRY, AMD_MAP_DEV_ENTRY_ID_SHIFT,
+                      AMD_HW_SRC_DEVMAP, AMD_VR_HDEV_CROSS },
     [AMD_MAP_DOM] = { AMD_PAS_DOMMAP, AMD_PAS_DOMMAP_SHIFT,
-                      AMD_PAS_DOMMAP_ENTRY, AMD_HW_SRC_DOMMAP,
-                      AMD_VR_HDOM_CROSS },
+                      AMD_PAS_DOMMAP_ENTRY, AMD_MAP_DOM_ENTRY_ID_SHIFT,
+                      AMD_HW_SRC_DOMMAP, AMD_VR_HDOM_CROSS },
 };
 
 static hwaddr entry_pas(AMDViommuMap map, uint16_t gid, uint16_t id)
@@ -51,9 +53,9 @@ static bool entry_rw(AMDViommu *v, uint16_t gid, AMDViommuMap map,
     return true;
 }
 
-static bool entry_decode(uint64_t entry, uint16_t *hid)
+static bool entry_decode(AMDViommuMap map, uint64_t entry, uint16_t *hid)
 {
-    *hid = extract64(entry, AMD_MAP_ENTRY_ID_SHIFT, 16);
+    *hid = extract64(entry, maps[map].id_shift, 16);
     return entry & AMD_MAP_ENTRY_VALID;
 }
 
@@ -132,7 +134,7 @@ void amd_viommu_map_write(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
     v->n.map_writes[map]++;
     /* All known software "clears" by writing host ID 0; hardware maps to 0 */
     v->n.map_clears[map] += hid == 0;
-    entry = AMD_MAP_ENTRY_VALID | (uint64_t)hid << AMD_MAP_ENTRY_ID_SHIFT;
+    entry = AMD_MAP_ENTRY_VALID | (uint64_t)hid << maps[map].id_shift;
     if (!entry_rw(v, g->gid, map, id, &old, false) ||
         !entry_rw(v, g->gid, map, id, &entry, true)) {
         amd_viommu_violation(v, AMD_VR_MAP_PAS_UNMAPPED, g->gid,
@@ -141,7 +143,7 @@ void amd_viommu_map_write(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
                                   entry_pas(map, g->gid, id));
         return;
     }
-    if (entry_decode(old, &old_hid) && old_hid) {
+    if (entry_decode(map, old, &old_hid) && old_hid) {
         release(v, map, g->gid, old_hid);
     }
     if (!hid) {
@@ -160,7 +162,7 @@ bool amd_viommu_map_peek(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
     uint64_t entry = 0;
 
     return entry_rw(v, g->gid, map, id, &entry, false) &&
-           entry_decode(entry, hid);
+           entry_decode(map, entry, hid);
 }
 
 /* Substitute a guest ID in a command of this guest */
@@ -177,7 +179,7 @@ bool amd_viommu_map_lookup(AMDViommu *v, AMDViommuGuest *g, AMDViommuMap map,
                                   entry_pas(map, g->gid, id));
         return false;
     }
-    if (!entry_decode(entry, hid)) {
+    if (!entry_decode(map, entry, hid)) {
         amd_viommu_violation(v, dom ? AMD_VR_GDOM_UNMAPPED :
                              AMD_VR_GDEV_UNMAPPED, g->gid, id);
         return false;
@@ -209,7 +211,8 @@ bool amd_viommu_map_reverse(AMDViommu *v, AMDViommuGuest *g, uint16_t hdom,
             continue;
         }
         for (i = 0; i < ARRAY_SIZE(table); i++) {
-            if (entry_decode(le64_to_cpu(table[i]), &hid) && hid == hdom) {
+            if (entry_decode(AMD_MAP_DOM, le64_to_cpu(table[i]), &hid) &&
+                hid == hdom) {
                 *gdom = first + i;
                 return true;
             }

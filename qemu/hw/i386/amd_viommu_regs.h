@@ -132,9 +132,13 @@
 #define AMD_PAS_DOMMAP_SHIFT            19
 #define AMD_PAS_DOMMAP_ENTRY            8
 
-/* Map entry in memory [chosen]: hardware's own format is not public */
+/*
+ * Map entry in memory: one driver of the vendor reads the host ID of the DevID
+ * map out of bits 39:24 [once]; all else is [chosen]
+ */
 #define AMD_MAP_ENTRY_VALID             BIT_ULL(0)
-#define AMD_MAP_ENTRY_ID_SHIFT          14
+#define AMD_MAP_DEV_ENTRY_ID_SHIFT      24
+#define AMD_MAP_DOM_ENTRY_ID_SHIFT      14
 
 /* DTE fields of a device owned by a guest, qword 3 [several] */
 #define AMD_DTE1_I                      BIT_ULL(32)
