@@ -3,10 +3,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A million register accesses and commands, partly well-formed, by a host
- * driver and by guests that know no rules. The model must neither crash nor
- * hang, and afterwards a correct guest must still work. The seed is that of
- * the test framework (--seed); AMD_VIOMMU_FUZZ_OPS changes the number.
+ * Accesses of registers, by a host driver and by guests that know no rules, and
+ * commands in the rings of guests, partly well-formed. The two are counted
+ * apart, since one doorbell is thousands of commands, and what a ring did not
+ * execute does not count. The model must neither crash nor hang, and afterwards
+ * a correct guest must still work. The seed is that of the test framework
+ * (--seed); AMD_VIOMMU_FUZZ_OPS changes the number of accesses, and there are
+ * twenty times as many commands.
  */
 
 #include "qemu/osdep.h"
@@ -14,17 +17,20 @@
 #include "libqos/pci.h"
 #include "libqos/qos-amd-viommu.h"
 
-#define OPS             1000000ULL
+#define OPS             40000ULL
+#define COMMANDS_PER_OP 20
 #define GUESTS          4
 #define RING_CODE       12
 #define BATCH           (1U << RING_CODE)
-/* So that no batch of operations waits for a hung one for ever */
-#define SECONDS         240
+/* Who has not done it by then has failed */
+#define SECONDS         480
 
 typedef struct Fuzz {
     QAMDVIOMMU *v;
     QAVGuest *guest[GUESTS];
-    uint64_t done;
+    uint64_t done;              /* accesses of registers, host commands */
+    uint64_t commands;          /* executed by rings of guests */
+    uint64_t torn, torn_old;    /* where a table is wrong, and what was there */
 } Fuzz;
 
 static uint64_t r64(void)
@@ -183,7 +189,18 @@ static void restart_host_ring(Fuzz *f)
     f->done += 3;
 }
 
-/* Tables and DTEs that point anywhere */
+/* Tables that stay wrong would leave guests that execute nothing any more */
+static void mend(Fuzz *f)
+{
+    if (f->torn) {
+        qtest_writeq(f->v->q->qts, f->torn, f->torn_old);
+        f->torn = 0;
+        restart_host_ring(f);
+        qamd_inv_all(f->v->q);
+    }
+}
+
+/* Tables and DTEs that point anywhere, until the next time */
 static void scribble(Fuzz *f)
 {
     QAVGuest *g = any(f);
@@ -192,14 +209,16 @@ static void scribble(Fuzz *f)
         f->v->q->devtab + f->v->own * 32, f->v->q->devtab + g->trans * 32,
     };
     uint64_t at = where[below(ARRAY_SIZE(where))] + below(4) * 8;
-    uint64_t old = qtest_readq(f->v->q->qts, at);
 
+    mend(f);
+    f->torn = at;
+    f->torn_old = qtest_readq(f->v->q->qts, at);
     qtest_writeq(f->v->q->qts, at, value());
     vfc(f);
     vf(f);
     host_command(f);
     if (below(4)) {
-        qtest_writeq(f->v->q->qts, at, old);
+        mend(f);
     }
     f->done++;
 }
@@ -208,35 +227,74 @@ static void knob(Fuzz *f)
 {
     static const char *const names[] = {
         "viommu-ring-error", "viommu-log-overflow", "viommu-vf-enable",
-        "viommu-vfc-all-ones",
+        "viommu-vfc-all-ones", "viommu-base-resets-pointers",
     };
+    static const char *const fault[] = { "io-page-fault", "illegal-command" };
     static const char *const cw[] = { "lost", "wrong", "normal" };
     const char *name = names[below(ARRAY_SIZE(names))];
 
     qav_set_bool(f->v, name, true);
     qav_set_str(f->v, "viommu-cw", cw[below(3)]);
+    qav_set_str(f->v, "viommu-ring-fault", fault[below(2)]);
+    qamd_set(f->v->q, "viommu-stop-delay-ms", below(3));
+    qamd_set(f->v->q, "viommu-misc-extra", value());
+    qamd_set(f->v->q, "iotlb-silent", below(2) ? 0x40 + below(4) : UINT32_MAX);
     vf(f);
     vfc(f);
     qav_set_bool(f->v, name, !strcmp(name, "viommu-vf-enable"));
     qtest_clock_step(f->v->q->qts, 300000000);
 }
 
+/* Fields that a command has, everything in them that there can be */
+static void some_command(QAVGuest *g, uint64_t cmd[2])
+{
+    static const uint8_t ops[] = { 1, 2, 3, 4, 5, 7, 8 };
+    uint64_t op = ops[below(ARRAY_SIZE(ops))];
+    uint64_t id = below(4) ? below(256) : below(0x10000);
+
+    cmd[0] = id;
+    cmd[1] = 0;
+    switch (op) {
+    case 1:
+        cmd[0] = (below(2000) ? g->sem : r64() & MAKE_64BIT_MASK(3, 49)) |
+                 below(8);
+        cmd[1] = r64();
+        break;
+    case 3:
+        /* Domain, PASID; address, S, PDE, GN */
+        cmd[0] = id << 32 | below(1 << 20);
+        cmd[1] = value() & (MAKE_64BIT_MASK(12, 52) | 7);
+        break;
+    case 4:
+        /* Also queue ID, MaxPend and PASID; address, S, GN and type */
+        cmd[0] |= value() & MAKE_64BIT_MASK(16, 44);
+        cmd[1] = value() & (MAKE_64BIT_MASK(12, 52) | 0x35);
+        break;
+    case 7:
+        cmd[0] |= value() & MAKE_64BIT_MASK(32, 20);
+        cmd[1] = value();
+        break;
+    case 8:
+        cmd[0] = 0;
+        break;
+    }
+    cmd[0] |= op << 60;
+    /* Whatever else: mostly it stops the ring */
+    if (!below(5000)) {
+        cmd[below(2)] ^= below(2) ? BIT_ULL(below(64)) : value();
+    }
+}
+
 /* A whole ring of commands with one doorbell */
 static void batch(Fuzz *f)
 {
-    static const uint8_t ops[] = { 1, 2, 3, 4, 5, 7, 8 };
     g_autofree uint64_t *ring = g_new(uint64_t, 2 * BATCH);
     QAVGuest *g = any(f);
-    uint64_t before, n;
+    uint64_t head;
     unsigned i;
 
     for (i = 0; i < BATCH; i++) {
-        uint64_t op = below(1000) ? ops[below(ARRAY_SIZE(ops))] : below(16);
-
-        ring[2 * i] = op << 60 |
-            (op == 1 ? g->sem | below(4) : op == 8 ? 0 :
-             op == 3 ? (uint64_t)below(600) << 32 : below(256));
-        ring[2 * i + 1] = op == 1 ? r64() : 0;
+        some_command(g, &ring[2 * i]);
     }
     qtest_bufwrite(f->v->q->qts, g->ring_spa, ring, 16 * BATCH);
     qav_vfc_write(f->v, g->gid, AMD_VFC_MISC,
@@ -247,9 +305,9 @@ static void batch(Fuzz *f)
     qav_vfc_write(f->v, g->gid, AMD_VFC_CMD,
                   g->ring | RING_CODE | AMD_VFC_CMD_EN);
     qav_vf_write(f->v, g->gid, AMD_VF_CMD_TAIL, (BATCH - 1) * 16);
-    before = qav_vf_read(f->v, g->gid, AMD_VF_CMD_HEAD);
-    n = before == UINT64_MAX ? 0 : before / 16;
-    f->done += n + 7;
+    head = qav_vf_read(f->v, g->gid, AMD_VF_CMD_HEAD);
+    f->commands += head == UINT64_MAX ? 0 : head / 16;
+    f->done += 7;
 }
 
 static void one(Fuzz *f)
@@ -287,6 +345,7 @@ static void recover(Fuzz *f)
 
     qtest_system_reset(f->v->q->qts);
     qav_set_str(f->v, "viommu-cw", "normal");
+    qamd_set(f->v->q, "iotlb-silent", UINT32_MAX);
     f->v->q->cmd_tail = 0;
     qav_enable(f->v);
     g = qav_guest(f->v, 77);
@@ -308,12 +367,16 @@ static void test_fuzz(void)
         qav_map_dev(f.guest[i], i, 0x40 + i);
         qav_ring(f.guest[i], RING_CODE);
     }
+    /* A device that does not answer holds a ring up for 1 ms */
+    qav_control(f.v, 1ULL << 5);
     g_test_timer_start();
-    while (f.done < ops && g_test_timer_elapsed() < SECONDS) {
+    while (f.done < ops || f.commands < ops * COMMANDS_PER_OP) {
         one(&f);
+        g_assert_cmpfloat(g_test_timer_elapsed(), <, SECONDS);
     }
-    g_test_message("%" PRIu64 " operations in %.0f s, %" PRIu64
-                   " violations", f.done, g_test_timer_elapsed(),
+    g_test_message("%" PRIu64 " accesses, %" PRIu64 " commands in %.0f s, %"
+                   PRIu64 " violations", f.done, f.commands,
+                   g_test_timer_elapsed(),
                    qamd_get(f.v->q, "stat-violations"));
     recover(&f);
     for (i = 0; i < GUESTS; i++) {
