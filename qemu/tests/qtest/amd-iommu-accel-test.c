@@ -366,7 +366,8 @@ static void test_illegal(void)
         wait_cmd(qts, 2, 0x9abc);
         g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 16);
         g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==,
-                        AMDVI_MMIO_STATUS_EVT_RUN);
+                        AMDVI_MMIO_STATUS_EVT_RUN |
+                        AMDVI_MMIO_STATUS_EVENT_INT);
         g_assert_cmphex(qtest_readq(qts, STORE), ==, 0x1234);
         g_assert_cmphex(qtest_readq(qts, LOG + log), ==, 5ULL << 60);
         g_assert_cmphex(qtest_readq(qts, LOG + log + 8), ==, CMDBUF + 16);
@@ -389,7 +390,7 @@ static void test_illegal(void)
     set(qts, AMDVI_MMIO_COMMAND_TAIL, 16);
     g_assert_cmphex(get(qts, AMDVI_MMIO_COMMAND_HEAD), ==, 0);
     g_assert_cmphex(get(qts, AMDVI_MMIO_STATUS), ==,
-                    AMDVI_MMIO_STATUS_EVT_RUN);
+                    AMDVI_MMIO_STATUS_EVT_RUN | AMDVI_MMIO_STATUS_EVENT_INT);
     g_assert_cmphex(qtest_readq(qts, LOG + log), ==, 6ULL << 60);
     g_assert_cmphex(qtest_readq(qts, LOG + log + 8), ==, 0xc0000000);
     qtest_quit(qts);
