@@ -295,7 +295,7 @@ static const char *attacker_exit(struct adv_process *process,
 		adv_thread_exit(&t[i]);
 	}
 	/* What it has in the shared context is there until the other goes */
-	for (tries = 0; tries < MAX_SECONDS * 10; tries++) {
+	for (tries = 0; tries < 300; tries++) {
 		kib = read_number("/proc/self/status", "VmPin:");
 		if (!kib || adv_shared->problem[0])
 			break;
@@ -373,6 +373,34 @@ static void victim(void)
 /*
  * The rounds
  */
+
+/* Where the threads of a process are that does not get on */
+static void report_process(pid_t pid)
+{
+	char path[64], text[128] = "";
+	struct dirent *ent;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (ent = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%.16s/wchan", ent->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		memset(text, 0, sizeof(text));
+		if (read(fd, text, sizeof(text) - 1) > 0)
+			printf("# thread %s of %d waits in %s\n", ent->d_name,
+			       pid, text);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	printf("# process %d: VmPin %ld KiB\n", pid,
+	       read_number(path, "VmPin:"));
+}
 
 static double seconds(void)
 {
@@ -456,9 +484,13 @@ static const char *run_round(unsigned int round, __u64 seed, pid_t *victim_pid,
 		if (now != last)
 			moved = seconds();
 		last = now;
-		if (seconds() - moved > MAX_SECONDS)
+		if (seconds() - moved > MAX_SECONDS) {
+			for (i = 0; i < ADV_PROCESSES; i++)
+				if (pid[i] > 0)
+					report_process(pid[i]);
 			return adv_problem("no ioctl for %d seconds",
 					   MAX_SECONDS);
+		}
 		/* What has met an oops may never end */
 		if (check_faults(faults))
 			return adv_shared->problem;
