@@ -208,6 +208,9 @@ static int hw_init(struct amd_viommu_hw *hw)
 {
 	int ret;
 
+	/* It has lost its state: what it does not say is no answer */
+	if (!control_is_set(hw->iommu, BIT_ULL(CONTROL_IOMMU_EN)))
+		return -EIO;
 	/* All that is known of the vIOMMU says that this has to be on before */
 	if (!control_is_set(hw->iommu, BIT_ULL(CONTROL_GA_EN))) {
 		amd_viommu_complain(hw->iommu, "",

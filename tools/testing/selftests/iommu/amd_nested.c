@@ -455,6 +455,8 @@ TEST_F(nested, vdevice_goes_while_attached)
 	test_dma_at(&self->setup, self->page, self->page);
 	EXPECT_EQ(0, amd_device_attach(&self->setup.dev, self->hwpt_id));
 	test_no_dma_at(&self->setup, AMD_GVA, self->page);
+	/* The host has seen the event when the device gets an ID again */
+	EXPECT_EQ(-EAGAIN, amd_event_read(self->setup.event_fd, &event));
 	/* Another vDEVICE, at once */
 	ASSERT_EQ(0, amd_guest_vdevice(self->guest, &self->setup.dev,
 				       AMD_VIRT_ID, NULL));

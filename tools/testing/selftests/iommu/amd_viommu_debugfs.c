@@ -175,9 +175,10 @@ TEST_F(debugfs, counters)
 
 	EXPECT_LE(0, writes);
 	ASSERT_EQ(0, amd_hw_start(&self->hw, AMD_RING_MIN));
-	/* Of one device ID before the others, and all of them once */
-	EXPECT_EQ(writes + 2 * 65536,
-		  value_of(self->dir, "counters", "map_writes"));
+	/* All of both maps once, and a few that change */
+	writes = value_of(self->dir, "counters", "map_writes") - writes;
+	EXPECT_LE(2 * 65536, writes);
+	EXPECT_GE(132000, writes);
 	test_value("counters", "events", 0);
 	test_value("counters", "stuck", 0);
 	/* A device that is none is nobody's business, a bad address the VMM's */

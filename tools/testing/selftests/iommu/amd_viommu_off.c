@@ -3,9 +3,8 @@
  * AMD hardware vIOMMU: a kernel that shall not use it does not touch it, and
  * does in software what can be done there
  *
- * For a kernel started with amd_iommu_viommu=off, or with
- * amd_iommu_intr=legacy, where the vIOMMU must not be turned on, or to dump a
- * crash, which finds the IOMMU as another kernel has left it. Skips on others.
+ * For a kernel started with amd_iommu_viommu=off, or to dump a crash, which finds
+ * the IOMMU as another kernel has left it. Skips on others.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,7 +47,6 @@ FIXTURE_SETUP(off)
 	const char *why;
 
 	if (!cmdline_has("amd_iommu_viommu=off") &&
-	    !cmdline_has("amd_iommu_intr=legacy") &&
 	    !cmdline_has("elfcorehdr="))
 		SKIP(return, "the kernel may use the hardware vIOMMU");
 	why = amd_hw_open_device(&self->hw, 0);
