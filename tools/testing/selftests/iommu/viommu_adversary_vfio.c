@@ -180,10 +180,11 @@ static void op_info(struct adv_thread *t)
 			  sizeof(region));
 }
 
+/* Not every device can be reset */
 const struct adv_op adv_vfio_ops[] = {
 	{ "vfio_attach", op_attach, 24 },
 	{ "vfio_detach", op_detach, 6 },
-	{ "vfio_reset", op_reset, 1 },
+	{ "vfio_reset", op_reset, 1, ADV_OP_RARE },
 	{ "vfio_bind", op_bind, 2, ADV_OP_RARE },
 	{ "vfio_info", op_info, 2 },
 };
