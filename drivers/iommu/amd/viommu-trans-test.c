@@ -695,31 +695,26 @@ static void block_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fv->hw.block_devid, 0);
 }
 
-/* What a guest that loses its rings goes by when these are told to stop */
-static void note_stop(struct kunit *test, struct fake_guest *fguest,
-		      unsigned int reg, u64 val)
-{
-	struct fake_viommu *fv = fake_viommu_of(test);
-
-	if (reg != 0x20)
-		return;
-	fv->private = (void *)(long)(fguest->vfc[2] |
-				     (fv->fake->waited == fv->fake->count));
-}
-
+/* The entry goes when hardware has confirmed that it does not go by that */
 static void leave_none_blocks(struct kunit *test)
 {
 	struct fake_viommu *fv = fake_viommu_init(test);
+	struct dev_table_entry want;
 	struct fake_guest *fguest;
+	struct looks *looks;
 
 	fake_take_devids(fv, 0x20, 0x21);
 	block_init(test, fv);
 	fguest = running_guest(test, fv);
-	fguest->on_write = note_stop;
+	want = dte_of(fv->parent);
+	looks = looks_init(test, fguest, 0x20, 0x21);
 	fv->irq_tables[0x20] = (void *)1;
 	KUNIT_EXPECT_EQ(test, 0, amd_viommu_leave_devid(&fv->fake->iommu,
 							0x20));
-	KUNIT_EXPECT_PTR_EQ(test, fv->private, (void *)(0x21L << 16 | 1));
+	KUNIT_ASSERT_GE(test, looks->waits, 2);
+	EXPECT_DTE(test, &looks->at_wait[0].from, &want);
+	KUNIT_EXPECT_EQ(test, looks->at_wait[0].misc, 0x21 << 16);
+	KUNIT_EXPECT_EQ(test, looks->at_wait[0].posted, 0);
 	expect_no_rings(test, fguest);
 	KUNIT_EXPECT_EQ(test, fguest->vfc[2], 0x21 << 16);
 	expect_filled(test, fake_dte(fv, 0x20), 0);

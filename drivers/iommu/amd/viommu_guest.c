@@ -133,6 +133,8 @@ static int init_hardware(struct amd_viommu_guest *guest)
 	return 0;
 
 out_maps:
+	if (guest->trans_devid && amd_viommu_park(guest))
+		guest->stuck = true;
 	amd_viommu_put_trans_devid(guest);
 	if (amd_viommu_maps_exit(guest))
 		guest->stuck = true;
