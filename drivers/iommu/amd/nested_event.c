@@ -44,8 +44,8 @@ bool amd_iommu_event_for_guest(const u32 event[4])
  * @out: entry for the guest's event log
  *
  * An event of stage 1 has a PASID in the place of the domain ID. The address of
- * PAGE_TAB_HARDWARE_ERROR is that of a table entry: where that is not one of the
- * guest's tables, it is the host's business alone.
+ * PAGE_TAB_HARDWARE_ERROR is that of a table entry: where that is not one of
+ * the guest's tables, it is the host's business alone.
  */
 void amd_iommu_event_translate(const u32 event[4], u16 gdev_id, u16 gdom_id,
 			       struct iommu_vevent_amd *out)

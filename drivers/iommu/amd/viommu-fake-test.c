@@ -205,6 +205,7 @@ static void free_guest(void *data)
 	/* What these record to may be gone already */
 	fake_viommu_of(kunit_get_current_test())->on_wait = NULL;
 	fguest->on_write = NULL;
+	irq_work_sync(&fguest->guest.resumed_irq);
 	cancel_work_sync(&fguest->guest.resumed);
 	list_del(&fguest->aviommu.pdom_list);
 	amd_viommu_put_trans_devid(&fguest->guest);

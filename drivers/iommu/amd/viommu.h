@@ -33,6 +33,7 @@
 #ifndef AMD_VIOMMU_H
 #define AMD_VIOMMU_H
 
+#include <linux/irq_work.h>
 #include <linux/idr.h>
 #include <linux/ioport.h>
 #include <linux/mutex.h>
@@ -156,6 +157,7 @@ struct amd_viommu_queue {
  * @quiet: interrupts are off in hardware, whatever @shadow says, since there
  *         were too many; under @vfc_lock
  * @saved: those of the guest, during suspend
+ * @resumed_irq: starts @resumed with the next tick
  * @resumed: tells the VMM what has become of the rings over that
  * @dev_map: memory of the DevID map
  * @dom_map: memory of the DomID map
@@ -191,10 +193,11 @@ struct amd_viommu_guest {
 	bool stuck;
 	void __iomem *vf;
 	void __iomem *vfc;
-	spinlock_t vfc_lock;
+	spinlock_t vfc_lock;	/* of registers that enable interrupts */
 	u64 shadow[VFC_NUM_REGS];
 	bool quiet;
 	u64 saved[VF_EVT_B_TAIL / 8 + 1];
+	struct irq_work resumed_irq;
 	struct work_struct resumed;
 	struct amd_viommu_mem dev_map;
 	struct amd_viommu_mem dom_map;
@@ -204,7 +207,7 @@ struct amd_viommu_guest {
 	u32 caps;
 	unsigned long mmap_offset;
 	struct hlist_node node;
-	struct mutex irq_mutex;
+	struct mutex irq_mutex;	/* of what was reported */
 	u64 irq_reported;
 	u64 irq_marks[AMD_VIOMMU_NUM_INTS];
 	unsigned long irq_begin;
@@ -322,6 +325,7 @@ void amd_viommu_report_lost(struct amd_viommu_guest *guest);
 /* viommu_pm.c */
 void amd_viommu_save(struct amd_viommu_guest *guest);
 void amd_viommu_restore(struct amd_viommu_guest *guest);
+void amd_viommu_resumed_irq(struct irq_work *work);
 void amd_viommu_resumed(struct work_struct *work);
 
 /* viommu_intr.c */

@@ -56,6 +56,7 @@ void amd_viommu_init_locks(struct amd_viommu_guest *guest)
 {
 	spin_lock_init(&guest->vfc_lock);
 	mutex_init(&guest->irq_mutex);
+	guest->resumed_irq = IRQ_WORK_INIT_LAZY(amd_viommu_resumed_irq);
 	INIT_WORK(&guest->resumed, amd_viommu_resumed);
 	INIT_DELAYED_WORK(&guest->loud, amd_viommu_loud);
 	xa_init_flags(&guest->devices, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
@@ -94,6 +95,7 @@ void amd_viommu_del_guest(struct amd_viommu_guest *guest)
 	scoped_guard(mutex, &amd_viommu_guests_mutex)
 		hlist_del_rcu(&guest->node);
 	synchronize_srcu_expedited(&amd_viommu_srcu);
+	irq_work_sync(&guest->resumed_irq);
 	cancel_work_sync(&guest->resumed);
 	cancel_delayed_work_sync(&guest->loud);
 	if (!guest->stuck)
@@ -608,8 +610,8 @@ static int amd_viommu_lose_rings(struct amd_viommu_guest *guest, u16 devid)
  *
  * Before anything else is done with the ID, and whatever becomes of the device:
  * its entry must not be written as long as the rings of a guest depend on it.
- * No guest gets the ID after that. If there is no other ID for the guest, then its
- * rings stop, and its VMM is told.
+ * No guest gets the ID after that. If there is no other ID for the guest, then
+ * its rings stop, and its VMM is told.
  *
  * Return: 0, -EIO if the IOMMU has not confirmed that no guest uses the ID,
  * -EBUSY if a guest's ring that does not stop has had the ID

@@ -124,6 +124,21 @@ void amd_viommu_disable(struct amd_iommu *iommu)
 }
 
 /**
+ * amd_viommu_resumed_irq - Have the VMM told, when time goes on
+ * @work: of the guest
+ *
+ * The scheduler must not be asked for anything before: the IOMMU is turned on
+ * while time still stands still.
+ */
+void amd_viommu_resumed_irq(struct irq_work *work)
+{
+	struct amd_viommu_guest *guest =
+		container_of(work, struct amd_viommu_guest, resumed_irq);
+
+	schedule_work(&guest->resumed);
+}
+
+/**
  * amd_viommu_resume - The IOMMU has been turned on
  * @iommu: the IOMMU; takes commands
  *
@@ -146,7 +161,7 @@ void amd_viommu_resume(struct amd_iommu *iommu)
 			guest->stuck = true;
 		else
 			amd_viommu_restore(guest);
-		schedule_work(&guest->resumed);
+		irq_work_queue(&guest->resumed_irq);
 	}
 	iommu->viommu_hw->suspended = false;
 }

@@ -237,7 +237,7 @@ TEST_F(two_viommus, invalidation_is_of_one_viommu)
 /* A nested HWPT is for the devices of its vIOMMU */
 TEST_F(two_viommus, hwpt_of_the_other)
 {
-	/* A device that is not this vIOMMU's is blocked, by a table of it too */
+	/* A table of this vIOMMU blocks a device of another one */
 	EXPECT_EQ(0, amd_device_attach(self->side[1].dev,
 				       self->side[0].hwpt_id));
 	EXPECT_EQ(0, side_dma(&self->side[0]));

@@ -4,7 +4,8 @@
  * iommufd and VFIO, rings and tables of random content, random writes to the
  * registers of the guest; see viommu_adversary.h
  *
- * OPS=n sets the number of ioctls (100000), SEED=n repeats the choices of a run.
+ * OPS=n sets the number of ioctls (100000), SEED=n repeats the choices of a
+ * run.
  * Two iommu-testdev and two edu devices are needed, each in a group of its own.
  */
 #include <dirent.h>
@@ -130,7 +131,7 @@ static void inv_data(struct adv_thread *t, void *data)
 	random_command(t, data);
 }
 
-/* Commands, or entries of a table, for which the same memory is taken as well */
+/* Commands, or entries of a table: both are taken from the same memory */
 static void fill(struct adv_thread *t, void *page)
 {
 	bool table = !adv_draw(t, 4);

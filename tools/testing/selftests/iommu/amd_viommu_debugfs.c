@@ -181,7 +181,7 @@ TEST_F(debugfs, counters)
 	EXPECT_GE(132000, writes);
 	test_value("counters", "events", 0);
 	test_value("counters", "stuck", 0);
-	/* A device that is none is nobody's business, a bad address the VMM's */
+	/* An unknown device is no event, a bad address is one for the VMM */
 	ASSERT_EQ(0, amd_ring_run(&self->hw.rings.cmd,
 				  amd_cmd_iotlb(AMD_VIRT_ID + 1, 0)));
 	test_no_vmm_event(&self->hw);

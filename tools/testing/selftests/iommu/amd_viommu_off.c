@@ -3,8 +3,8 @@
  * AMD hardware vIOMMU: a kernel that shall not use it does not touch it, and
  * does in software what can be done there
  *
- * For a kernel started with amd_iommu_viommu=off, or to dump a crash, which finds
- * the IOMMU as another kernel has left it. Skips on others.
+ * For a kernel started with amd_iommu_viommu=off, or to dump a crash, which
+ * finds the IOMMU as another kernel has left it. Skips on others.
  */
 #include <fcntl.h>
 #include <stdio.h>

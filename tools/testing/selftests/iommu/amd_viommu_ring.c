@@ -569,11 +569,12 @@ static int is_dirty(const struct amd_guest *guest, __u64 gpa)
 
 #define test_writes(gpa, call)                                         \
 	({                                                             \
-		EXPECT_LE(0, is_dirty(self->guest, gpa));              \
-		EXPECT_EQ(0, is_dirty(self->guest, gpa));              \
+		__u64 __gpa = (gpa);                                   \
+		EXPECT_LE(0, is_dirty(self->guest, __gpa));            \
+		EXPECT_EQ(0, is_dirty(self->guest, __gpa));            \
 		call;                                                  \
-		EXPECT_EQ(1, is_dirty(self->guest, gpa));              \
-		EXPECT_EQ(0, is_dirty(self->guest, gpa));              \
+		EXPECT_EQ(1, is_dirty(self->guest, __gpa));            \
+		EXPECT_EQ(0, is_dirty(self->guest, __gpa));            \
 	})
 
 static void check_dirty(struct __test_metadata *_metadata,

@@ -3,7 +3,8 @@
  * The adversary of iommufd on the mock driver: what hostile users of /dev/iommu
  * do, by threads and processes, see viommu_adversary.h
  *
- * OPS=n sets the number of ioctls (100000), SEED=n repeats the choices of a run.
+ * OPS=n sets the number of ioctls (100000), SEED=n repeats the choices of a
+ * run.
  */
 #include <sys/wait.h>
 
@@ -155,6 +156,7 @@ static void fill_random(struct adv_thread *t, void *page)
  */
 
 #define NUM_PAGES 2
+enum { QUEUE_BIT = 1 << IOMMU_TEST_QUEUE_IOVA };
 #define SCRATCH_VALUE (0x1230045600708090ULL & IOMMU_TEST_SCRATCH_MASK)
 
 static struct {
@@ -231,7 +233,7 @@ static const char *victim_start(void)
 				 SCRATCH_VALUE) ||
 	    _test_cmd_viommu_set(vm.fd, vm.viommu_id,
 				 IOMMU_TEST_VIOMMU_CMD_ENABLE,
-				 1 << IOMMU_TEST_QUEUE_IOVA))
+				 QUEUE_BIT))
 		return "cannot set its registers";
 	return NULL;
 }
@@ -252,8 +254,8 @@ static const char *check_registers(void)
 	    !reads(IOMMU_TEST_VIOMMU_CMD_GENERATION, 0) ||
 	    !reads(IOMMU_TEST_VIOMMU_CMD_FAULTS, 0) ||
 	    !reads(IOMMU_TEST_VIOMMU_CMD_VDEVS, 1) ||
-	    !reads(IOMMU_TEST_VIOMMU_CMD_QUEUES, 1 << IOMMU_TEST_QUEUE_IOVA) ||
-	    !reads(IOMMU_TEST_VIOMMU_CMD_ENABLE, 1 << IOMMU_TEST_QUEUE_IOVA))
+	    !reads(IOMMU_TEST_VIOMMU_CMD_QUEUES, QUEUE_BIT) ||
+	    !reads(IOMMU_TEST_VIOMMU_CMD_ENABLE, QUEUE_BIT))
 		return "its registers have changed";
 	if (_test_cmd_viommu_set(vm.fd, vm.viommu_id,
 				 IOMMU_TEST_VIOMMU_CMD_DOORBELL,

@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 #define __EXPORTED_HEADERS__
+#include "kselftest.h"
+
 #include <linux/iommufd.h>
 #include <linux/types.h>
 
@@ -33,8 +35,8 @@
 #define ADV_ERRNOS	134
 #define ADV_PAGE	4096UL
 /* Memory of each attacker, and where it is mapped in each IOAS of its own */
-#define ADV_RAM_SIZE	(1UL << 20)
-#define ADV_RAM_IOVA	(1UL << 24)
+#define ADV_RAM_SIZE	0x100000UL
+#define ADV_RAM_IOVA	0x1000000UL
 
 /* Kinds of objects, as far as an ioctl tells them apart */
 enum adv_kind {
@@ -271,7 +273,7 @@ struct adv_result {
 
 void adv_run(const struct adv_driver *driver, struct adv_result *result);
 const char *adv_problem(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
+	__printf(1, 2);
 
 /* viommu_adversary_call.c */
 bool adv_thread_init(struct adv_thread *t, struct adv_process *process,

@@ -43,7 +43,8 @@ __u64 adv_near(struct adv_thread *t, __u64 value)
 {
 	static const __u64 ends[] = {
 		0, 1, 0x7fffffff, 0xffffffff, 0x100000000, 0xfffffffff000,
-		0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffff000, ~0ULL,
+		0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffff000,
+		~0ULL,
 	};
 
 	if (t->calm)
@@ -60,7 +61,7 @@ __u64 adv_near(struct adv_thread *t, __u64 value)
 	case 4:
 		return adv_random(t);
 	case 5 ... 6:
-		return ends[adv_draw(t, sizeof(ends) / sizeof(ends[0]))];
+		return ends[adv_draw(t, ARRAY_SIZE(ends))];
 	default:
 		return value;
 	}
@@ -123,7 +124,7 @@ static __u32 live_id(struct adv_thread *t, enum adv_kind kind)
 	return 0;
 }
 
-/* Mostly one of that kind, else one that is gone, another kind, or any number */
+/* Mostly one of that kind, else a dead one, another kind, or any number */
 __u32 adv_id(struct adv_thread *t, enum adv_kind kind)
 {
 	__u32 id = live_id(t, kind);

@@ -158,7 +158,7 @@ static const char *check_faults(const struct faults *before)
 
 	if (!memcmp(&now, before, sizeof(now)))
 		return NULL;
-	return adv_problem("the kernel complains: %ld warnings, %ld oopses, taint 0x%lx, before 0x%lx",
+	return adv_problem("complaints: %ld warnings, %ld oopses, taint 0x%lx, was 0x%lx",
 			   now.warnings - before->warnings,
 			   now.oopses - before->oopses, now.taint,
 			   before->taint);
@@ -197,7 +197,7 @@ static const char *check_host(struct host *before)
 	}
 	if (new_tables(before, &now))
 		return NULL;
-	return adv_problem("left behind: %ld pinned pages, %ld pages of IOMMU tables, %ld groups, %ld mock devices, %ld references of iommufd, %ld of the driver's",
+	return adv_problem("left: %ld pages pinned, %ld of tables; %ld groups; %ld mocks; %ld, %ld module references",
 			   now.pinned - before->pinned,
 			   now.table_pages - before->table_pages,
 			   now.groups - before->groups,
@@ -260,7 +260,7 @@ static void *flip_memory(void *arg)
 			mprotect(page, ADV_PAGE, PROT_NONE);
 			break;
 		case 2:
-			/* Behind the end of the file, without a hole for others */
+			/* Behind the end of the file, no hole for others */
 			mmap(page, ADV_PAGE, PROT_READ | PROT_WRITE,
 			     MAP_FIXED | MAP_SHARED, t->mem_fd, 1UL << 20);
 			break;
@@ -351,7 +351,7 @@ static void attacker(unsigned int number, __u64 seed)
 	for (i = 0; i < ADV_RAM_SIZE; i += ADV_PAGE)
 		adv_driver->fill(&t[0], process.ram + i);
 	if (!adv_first_objects(&t[0]))
-		adv_problem("an attacker cannot make its first objects");
+		adv_problem("the first objects cannot be made");
 	if (number == 0) {
 		t[0].ctx = &process.ctx[1];
 		adv_first_objects(&t[0]);
@@ -390,7 +390,7 @@ static void victim(void)
 	if (!why)
 		why = adv_driver->victim_end();
 	if (why)
-		adv_problem("victim: %s", why);
+		adv_problem("seen by the other VM: %s", why);
 	_exit(!!why);
 }
 

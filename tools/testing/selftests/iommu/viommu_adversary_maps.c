@@ -14,7 +14,6 @@
 
 #include "viommu_adversary.h"
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static void count_errno(struct adv_thread *t, bool failed)
 {
