@@ -30,7 +30,7 @@
  * vIOMMUs of one user that have hardware. Each has a guest ID, a device ID and
  * a domain ID. A guest needs one per IOMMU that it has devices behind.
  */
-#define AMD_VIOMMU_MAX_GUESTS		64
+#define AMD_VIOMMU_MAX_GUESTS		256
 
 /* What a user can take no more than so many of */
 enum amd_viommu_budget {

@@ -9,8 +9,6 @@
 
 #include "viommu_adversary.h"
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
 /* Room for the data of any driver: invalidations, nested HWPTs, vIOMMUs */
 #define MAX_DATA 1024
 

@@ -16,7 +16,6 @@
 
 #include <linux/vfio.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define PCI_DEVICES "/sys/bus/pci/devices/"
 /* Whoever was killed with the device in hand has to be gone for good */
 #define BIND_TRIES 200
