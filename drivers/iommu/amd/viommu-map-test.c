@@ -286,8 +286,9 @@ static void vdevice_map(struct kunit *test)
 	struct fake_map *map = fguest->dev_map;
 	int ats, writes;
 
-	attach(gdev);
 	for (ats = 0; ats < 2; ats++) {
+		/* It is blocked without vDEVICE, as after the first round */
+		attach(gdev);
 		memset(map, 0, sizeof(*map));
 		data->ats_enabled = ats;
 		KUNIT_EXPECT_EQ(test, 0, amd_viommu_map_vdevice(&gdev->vdev));

@@ -298,7 +298,7 @@ void amd_viommu_stop_atomic(struct amd_viommu_guest *guest)
 	bool runs;
 
 	amd_viommu_disable_rings(guest);
-	if (read_poll_timeout_atomic(amd_viommu_runs, runs, !runs, 1,
+	if (read_poll_timeout_atomic(amd_viommu_runs, runs, !runs, 100,
 				     STOP_TIMEOUT_US, false, guest,
 				     VF_STATUS_RUN))
 		guest->running |= VF_STATUS_RUN;
