@@ -238,8 +238,11 @@ int amd_viommu_wait_stopped(struct amd_viommu_guest *guest, u64 running)
 
 	guest->running |= running;
 	if (read_poll_timeout(amd_viommu_runs, runs, !runs, STOP_POLL_US,
-			      STOP_TIMEOUT_US, false, guest, running))
+			      STOP_TIMEOUT_US, false, guest, running)) {
+		guest->running &= amd_viommu_vf_read(guest, VF_STATUS) |
+				  ~running;
 		return -EIO;
+	}
 	guest->running &= ~running;
 	return 0;
 }
