@@ -134,8 +134,11 @@ static void test_usage(struct __test_metadata *_metadata,
 	EXPECT_EQ(before->gid, after->gid);
 	if (memory_is_vague())
 		return;
-	/* 0.4 KiB each would be 4 MiB: the noise is below, a leak is not */
-	EXPECT_GE(4096, before->free - after->free);
+	/*
+	 * Free memory goes up and down by some MiB as the direct map is split
+	 * for uncached pages. A page lost each time would be 40 MiB.
+	 */
+	EXPECT_GE(8192, before->free - after->free);
 	EXPECT_GE(1024, after->slab - before->slab);
 }
 
