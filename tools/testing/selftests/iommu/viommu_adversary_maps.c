@@ -14,7 +14,6 @@
 
 #include "viommu_adversary.h"
 
-
 static void count_errno(struct adv_thread *t, bool failed)
 {
 	adv_count(t, failed ? -errno : 0);
