@@ -484,7 +484,7 @@ static void unmap_cost(struct kunit *test)
 	struct fake_dev *fdev = fake_dev_init(test, fake, FAKE_DEVID, true);
 	struct pdom_iommu_info info = { .iommu = &fake->iommu, .refcnt = 1 };
 	struct protection_domain *pdom = fake_parent(test);
-	struct iommu_domain *doms[512];
+	static struct iommu_domain *doms[512];
 	unsigned int few, many;
 	int i;
 
