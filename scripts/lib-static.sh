@@ -10,6 +10,15 @@ STEP_OTHER=$B/steps/other-tree
 BASE=$(git -C "$SRC" rev-parse base)
 TIP=$(git -C "$LINUX" rev-parse HEAD)
 
+# Results of checks by what decides them. They are where compiled objects are, for
+# every clone on this machine: what a patch does has been seen once.
+KEPT=$CACHE/checked
+
+# key_of_files FILE...: one word for the contents of files and for standard input
+key_of_files() {
+	cat - "$@" | sha256sum | cut -c 1-32
+}
+
 # touched FILTER: files that the series changes (M), adds (A) or both (AM)
 touched() {
 	git -C "$SRC" diff-tree -r --no-renames --name-only \
@@ -65,7 +74,8 @@ step_key() {
 		step_configs "$1" | xargs cat
 		step_dirs "$1"
 		step_cc "$1" --version | head -n 1
-	} | sha256sum | cut -c 1-32
+	} | key_of_files "$TOP/scripts/lib-static.sh" "$TOP/scripts/static/step" \
+		"$TOP/scripts/static/sparse"
 }
 
 # step_hand ARCH: the work tree for it
@@ -134,7 +144,7 @@ tests_key() {
 		git -C "$SRC" ls-tree -r "$1" -- drivers/iommu/iommufd | grep "\.h$"
 		git -C "$SRC" ls-tree "$1" -- tools/include tools/testing/selftests/
 		step_cc x86 --version | head -n 1
-	} | sha256sum | cut -c 1-32
+	} | key_of_files "$TOP/scripts/build-tests"
 }
 
 # findings_since_base COMMAND...: run it in the base and in the series; it
