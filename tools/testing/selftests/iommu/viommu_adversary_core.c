@@ -197,7 +197,7 @@ static const char *check_host(struct host *before)
 	}
 	if (new_tables(before, &now))
 		return NULL;
-	return adv_problem("left: pinned %ld, tables %ld, groups %ld, mocks %ld, references %ld %ld",
+	return adv_problem("left: pins %ld tables %ld groups %ld mocks %ld files %ld refs %ld",
 			   now.pinned - before->pinned,
 			   now.table_pages - before->table_pages,
 			   now.groups - before->groups,
