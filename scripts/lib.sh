@@ -73,6 +73,17 @@ take_lock() {
 	export VIOMMU_LOCKED=1
 }
 
+# one_at_a_time NAME: wait until nobody else makes build/NAME, which suites that
+# run beside each other may ask for at the same time
+one_at_a_time() {
+	mkdir -p "$(dirname "$B/$1")"
+	exec 8>"$B/$1.lock"
+	flock -n 8 || {
+		say "$1: waiting for another script that makes it"
+		flock 8
+	}
+}
+
 # series_identity CMD...: run with the author and date that all commits in
 # build/ have, so that their ids depend on the content alone
 series_identity() {
