@@ -12,6 +12,7 @@ TIP=$(git -C "$LINUX" rev-parse HEAD)
 
 # Results of checks by what decides them. They are where compiled objects are, for
 # every clone on this machine: what a patch does has been seen once.
+# shellcheck disable=SC2034
 KEPT=$CACHE/checked
 
 # key_of_files FILE...: one word for the contents of files and for standard input

@@ -376,8 +376,7 @@ static void trans_dirty_tracking(struct kunit *test)
 	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
 	want.data[0] |= had;
 	spin_lock_irqsave(&fv->parent->lock, flags);
-	fv->parent->dirty_tracking = true;
-	amd_viommu_set_dirty_tracking(fv->parent);
+	KUNIT_EXPECT_TRUE(test, amd_viommu_set_dirty_tracking(fv->parent, true));
 	spin_unlock_irqrestore(&fv->parent->lock, flags);
 	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
 	KUNIT_EXPECT_EQ(test, looks->waits, 1);
@@ -391,8 +390,8 @@ static void trans_dirty_tracking(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_dte(fv, LAST)->data[0] & had, had);
 
 	spin_lock_irqsave(&fv->parent->lock, flags);
-	fv->parent->dirty_tracking = false;
-	amd_viommu_set_dirty_tracking(fv->parent);
+	KUNIT_EXPECT_TRUE(test,
+			  amd_viommu_set_dirty_tracking(fv->parent, false));
 	spin_unlock_irqrestore(&fv->parent->lock, flags);
 	want.data[0] &= ~had;
 	EXPECT_DTE(test, fake_dte(fv, LAST), &want);

@@ -227,8 +227,8 @@ out_free:
  * Nor is one that cannot say of memory that it writes that it is dirty, if that
  * is wanted.
  *
- * Return: 0, -ENOMEM, -ENOSPC if an ID of some kind has run out, -EIO if the
- * IOMMU does not answer
+ * Return: 0, -ENOMEM, -ENOSPC if an ID of some kind has run out or the user has
+ * as many as it may, -EIO if the IOMMU does not answer
  */
 int amd_viommu_guest_create(struct amd_iommu_viommu *aviommu,
 			    struct iommu_viommu_amd *data)
@@ -237,6 +237,7 @@ int amd_viommu_guest_create(struct amd_iommu_viommu *aviommu,
 					       struct amd_iommu, iommu);
 	struct amd_viommu_guest *guest;
 	struct amd_viommu_hw *hw;
+	int ret;
 
 	if (aviommu->parent->domain.dirty_ops &&
 	    !(iommu->features & FEATURE_HDSUP))
@@ -244,18 +245,29 @@ int amd_viommu_guest_create(struct amd_iommu_viommu *aviommu,
 	hw = amd_viommu_hw_get(iommu);
 	if (IS_ERR(hw))
 		return PTR_ERR(hw) == -ENODEV ? 0 : PTR_ERR(hw);
+	ret = amd_viommu_charge(aviommu, AMD_VIOMMU_GUESTS);
+	if (ret)
+		goto out_hw;
 	guest = new_guest(aviommu, hw);
 	if (IS_ERR(guest)) {
-		amd_viommu_hw_put(hw);
-		return PTR_ERR(guest);
+		ret = PTR_ERR(guest);
+		goto out_uncharge;
 	}
 
+	/* The core of nested translation gives that back */
+	aviommu->charged = true;
 	amd_viommu_debugfs_add(guest);
 	trace_amd_viommu_guest(guest, true);
 	data->out_caps = guest->caps;
 	data->out_vfmmio_mmap_offset = guest->mmap_offset;
 	data->out_vfmmio_mmap_length = PAGE_SIZE;
 	return 0;
+
+out_uncharge:
+	amd_viommu_uncharge(aviommu, AMD_VIOMMU_GUESTS);
+out_hw:
+	amd_viommu_hw_put(hw);
+	return ret;
 }
 
 /**

@@ -40,7 +40,8 @@ void amd_viommu_map_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id,
 void amd_viommu_unmap_domain(struct amd_iommu_viommu *aviommu, u16 gdom_id);
 void amd_viommu_change_top(struct protection_domain *pdom,
 			   phys_addr_t top_paddr, unsigned int top_level);
-void amd_viommu_set_dirty_tracking(struct protection_domain *pdom);
+bool amd_viommu_set_dirty_tracking(struct protection_domain *pdom,
+				   bool enable);
 int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid);
 bool amd_viommu_report_event(struct amd_iommu *iommu, const u32 event[4]);
 void amd_viommu_disable(struct amd_iommu *iommu);
@@ -92,9 +93,10 @@ static inline void amd_viommu_change_top(struct protection_domain *pdom,
 {
 }
 
-static inline void
-amd_viommu_set_dirty_tracking(struct protection_domain *pdom)
+static inline bool
+amd_viommu_set_dirty_tracking(struct protection_domain *pdom, bool enable)
 {
+	return false;
 }
 
 static inline int amd_viommu_leave_devid(struct amd_iommu *iommu, u16 devid)

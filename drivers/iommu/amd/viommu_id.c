@@ -377,16 +377,25 @@ void amd_viommu_change_top(struct protection_domain *pdom,
 
 /**
  * amd_viommu_set_dirty_tracking - A domain starts or ends dirty tracking
- * @pdom: the domain, of v1; @pdom->dirty_tracking is the new state
+ * @pdom: the domain, of v1
+ * @enable: the new state
  *
- * The lock of the domain is held, and the domain is flushed after that.
+ * The lock of the domain is held.
+ *
+ * Return: true if the caller has to flush the domain, though it may not have a
+ * device: there are guests
  */
-void amd_viommu_set_dirty_tracking(struct protection_domain *pdom)
+bool amd_viommu_set_dirty_tracking(struct protection_domain *pdom, bool enable)
 {
 	struct pt_iommu_amdv1_hw_info pt_info;
 
+	if (list_empty(&pdom->viommu_list))
+		return false;
+	/* What is written is made from it */
+	pdom->dirty_tracking = enable;
 	pt_iommu_amdv1_hw_info(&pdom->amdv1, &pt_info);
 	amd_viommu_write_all_trans(pdom, &pt_info);
+	return true;
 }
 
 /*
