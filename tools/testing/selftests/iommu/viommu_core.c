@@ -428,4 +428,66 @@ TEST_F(bare, vdevice_without_op)
 	test_ioctl_destroy(vdev_id);
 }
 
+/* The mock device is destroyed, by its ID or with the file */
+FIXTURE(pasid)
+{
+	int fd;
+	__u32 stdev_id;
+	bool warned;
+};
+
+static bool has_warned(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/tainted", "r");
+	unsigned long taint = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%lu", &taint) != 1)
+		taint = 0;
+	fclose(file);
+	return taint & (1UL << 9);
+}
+
+FIXTURE_SETUP(pasid)
+{
+	static const __u32 pasids[] = { 1, 100, 0xfffff };
+	const char *why = viommu_open(&self->fd);
+	__u32 ioas_id, idev_id, hwpt_id;
+	unsigned int i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->warned = has_warned();
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_cmd_mock_domain_flags(ioas_id, MOCK_FLAGS_DEVICE_PASID,
+				   &self->stdev_id, NULL, &idev_id);
+	test_cmd_hwpt_alloc(idev_id, ioas_id, IOMMU_HWPT_ALLOC_PASID, &hwpt_id);
+	for (i = 0; i != ARRAY_SIZE(pasids); i++)
+		test_cmd_pasid_attach(pasids[i], hwpt_id);
+}
+
+FIXTURE_TEARDOWN(pasid)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+TEST_F(pasid, device_goes_while_attached)
+{
+	test_ioctl_destroy(self->stdev_id);
+	if (!self->warned) {
+		EXPECT_FALSE(has_warned());
+	}
+}
+
+TEST_F(pasid, file_goes_while_attached)
+{
+	close(self->fd);
+	self->fd = -1;
+	if (!self->warned) {
+		EXPECT_FALSE(has_warned());
+	}
+}
+
 TEST_HARNESS_MAIN
