@@ -15,8 +15,8 @@ void scenario_bench_disks(const struct mode *mode, unsigned int rounds);
 void scenario_bench_vms(const struct mode *mode, unsigned int rounds);
 
 /* steps.c: what scenarios are made of; false if they need not go on */
-#define BOOT_SECONDS 240
-#define IO_SECONDS 120
+#define BOOT_SECONDS 600
+#define IO_SECONDS 300
 
 void begin(struct vm *vm);
 void end(struct vm *vm);
