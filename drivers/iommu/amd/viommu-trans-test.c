@@ -376,7 +376,8 @@ static void trans_dirty_tracking(struct kunit *test)
 	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
 	want.data[0] |= had;
 	spin_lock_irqsave(&fv->parent->lock, flags);
-	KUNIT_EXPECT_TRUE(test, amd_viommu_set_dirty_tracking(fv->parent, true));
+	KUNIT_EXPECT_TRUE(test,
+			  amd_viommu_set_dirty_tracking(fv->parent, true));
 	spin_unlock_irqrestore(&fv->parent->lock, flags);
 	EXPECT_DTE(test, fake_dte(fv, LAST), &want);
 	KUNIT_EXPECT_EQ(test, looks->waits, 1);

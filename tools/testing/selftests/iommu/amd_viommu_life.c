@@ -125,7 +125,7 @@ static unsigned long cycles(void)
 
 static void test_usage(struct __test_metadata *_metadata,
 		       const struct usage *before, const struct usage *after,
-		       const char *what)
+		       long limit, const char *what)
 {
 	printf("# %s: %ld KiB free less, %ld KiB slab more, %ld ioremaps more\n",
 	       what, before->free - after->free, after->slab - before->slab,
@@ -134,13 +134,18 @@ static void test_usage(struct __test_metadata *_metadata,
 	EXPECT_EQ(before->gid, after->gid);
 	if (memory_is_vague())
 		return;
-	/*
-	 * Free memory goes up and down by some MiB as the direct map is split
-	 * for uncached pages. A page lost each time would be 40 MiB.
-	 */
-	EXPECT_GE(8192, before->free - after->free);
+	EXPECT_GE(limit, before->free - after->free);
 	EXPECT_GE(1024, after->slab - before->slab);
 }
+
+/*
+ * Free memory goes up and down by some MiB as the direct map is split for
+ * uncached pages, and as each CPU keeps large pages that were freed. A page lost
+ * in each of the 10000 cycles would be 40 MiB; the maps of a guest lost in each of
+ * the 50 whole lives 75 MiB, and the backing store of the hardware 400.
+ */
+#define CYCLES_LIMIT_KIB	8192
+#define LIVES_LIMIT_KIB		32768
 
 /* With another vIOMMU beside, so that the hardware stays on */
 TEST_F(life, cycles)
@@ -160,7 +165,7 @@ TEST_F(life, cycles)
 			TH_LOG("cycle %lu", i);
 	ASSERT_EQ(0, amd_viommu_map(&self->hw.v));
 	after = usage_now(&self->hw);
-	test_usage(_metadata, &before, &after, "cycles");
+	test_usage(_metadata, &before, &after, CYCLES_LIMIT_KIB, "cycles");
 	ASSERT_EQ(0, amd_viommu_free(&v));
 }
 
@@ -178,7 +183,8 @@ TEST_F(life, first_and_last)
 		ASSERT_EQ(0, renew(self));
 	ASSERT_EQ(0, amd_viommu_map(&self->hw.v));
 	after = usage_now(&self->hw);
-	test_usage(_metadata, &before, &after, "first and last");
+	test_usage(_metadata, &before, &after, LIVES_LIMIT_KIB,
+		   "first and last");
 }
 
 /* With everything in it */
@@ -208,7 +214,8 @@ TEST_F(life, whole_lives)
 		ASSERT_EQ(0, whole_life(hw));
 	ASSERT_EQ(NULL, amd_hw_open(hw, 0));
 	after = usage_now(hw);
-	test_usage(_metadata, &before, &after, "whole lives");
+	test_usage(_metadata, &before, &after, LIVES_LIMIT_KIB,
+		   "whole lives");
 }
 
 /* The windows of the hardware are the host's as long as there are guests */

@@ -476,18 +476,14 @@ FIXTURE_TEARDOWN(pasid)
 TEST_F(pasid, device_goes_while_attached)
 {
 	test_ioctl_destroy(self->stdev_id);
-	if (!self->warned) {
-		EXPECT_FALSE(has_warned());
-	}
+	EXPECT_FALSE(!self->warned && has_warned());
 }
 
 TEST_F(pasid, file_goes_while_attached)
 {
 	close(self->fd);
 	self->fd = -1;
-	if (!self->warned) {
-		EXPECT_FALSE(has_warned());
-	}
+	EXPECT_FALSE(!self->warned && has_warned());
 }
 
 TEST_HARNESS_MAIN
