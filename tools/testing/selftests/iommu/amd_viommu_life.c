@@ -140,9 +140,9 @@ static void test_usage(struct __test_metadata *_metadata,
 
 /*
  * Free memory goes up and down by some MiB as the direct map is split for
- * uncached pages, and as each CPU keeps large pages that were freed. A page lost
- * in each of the 10000 cycles would be 40 MiB; the maps of a guest lost in each of
- * the 50 whole lives 75 MiB, and the backing store of the hardware 400.
+ * uncached pages, and as each CPU keeps large pages that were freed. A page
+ * lost in each of the 10000 cycles would be 40 MiB; the maps of a guest lost in
+ * each of the 50 whole lives 75 MiB, and the backing of the hardware 400.
  */
 #define CYCLES_LIMIT_KIB	8192
 #define LIVES_LIMIT_KIB		32768
