@@ -460,9 +460,11 @@ FIXTURE_SETUP(pasid)
 		SKIP(return, "%s", why);
 	self->warned = has_warned();
 	test_ioctl_ioas_alloc(&ioas_id);
-	test_cmd_mock_domain_flags(ioas_id, MOCK_FLAGS_DEVICE_PASID,
-				   &self->stdev_id, NULL, &idev_id);
+	/* A device that has PASIDs needs a domain that is made for them */
+	test_cmd_mock_domain(ioas_id, NULL, NULL, &idev_id);
 	test_cmd_hwpt_alloc(idev_id, ioas_id, IOMMU_HWPT_ALLOC_PASID, &hwpt_id);
+	test_cmd_mock_domain_flags(hwpt_id, MOCK_FLAGS_DEVICE_PASID,
+				   &self->stdev_id, NULL, NULL);
 	for (i = 0; i != ARRAY_SIZE(pasids); i++)
 		test_cmd_pasid_attach(pasids[i], hwpt_id);
 }
