@@ -340,7 +340,7 @@ static void irq_storm(struct kunit *test)
 	amd_viommu_vfc_write(guest, 0x20, 0x12345309);
 	amd_viommu_vfc_write(guest, 0x28, 0x23456398);
 	fguest->vf[4] = BIT(1);
-	/* However slow the machine, they are in one period, which does not end */
+	/* All are in one period, which does not end, on any machine */
 	disable_delayed_work_sync(&guest->loud);
 	for (i = 0; i < 1000 && !READ_ONCE(guest->quiet); i++) {
 		guest->irq_begin = jiffies;
