@@ -183,7 +183,7 @@ TEST_F(life, first_and_last)
 		ASSERT_EQ(0, renew(self));
 	ASSERT_EQ(0, amd_viommu_map(&self->hw.v));
 	after = usage_now(&self->hw);
-	test_usage(_metadata, &before, &after, LIVES_LIMIT_KIB,
+	test_usage(_metadata, &before, &after, CYCLES_LIMIT_KIB,
 		   "first and last");
 }
 
