@@ -11,7 +11,8 @@
 #include "viommu_adversary.h"
 #include "viommu_utils.h"
 
-#define MAX_SECONDS 30
+/* The kernel gives an object up after 60 */
+#define MAX_SECONDS 55
 
 /*
  * Attackers
@@ -49,16 +50,29 @@ static enum adv_kind page_table(struct adv_thread *t)
 	return kinds[adv_draw(t, ARRAY_SIZE(kinds))];
 }
 
-static void op_replace(struct adv_thread *t)
+static void attach(struct adv_thread *t, enum adv_kind kind)
 {
 	struct iommu_test_cmd cmd = {
 		.size = sizeof(cmd),
 		.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
 		.id = adv_id(t, ADV_STDEV),
-		.mock_domain_replace.pt_id = adv_id(t, page_table(t)),
+		.mock_domain_replace.pt_id = adv_id(t, kind),
 	};
 
 	test_call(t, &cmd);
+}
+
+/* At random a device hardly ever gets all that an event of it needs */
+static void op_replace(struct adv_thread *t)
+{
+	if (adv_draw(t, 8)) {
+		attach(t, page_table(t));
+		return;
+	}
+	t->calm = true;
+	adv_nest(t);
+	attach(t, ADV_NESTED);
+	t->calm = false;
 }
 
 static void op_trigger_vevent(struct adv_thread *t)

@@ -296,6 +296,7 @@ void adv_forget(struct adv_thread *t, __u32 id);
 
 /* viommu_adversary_ops.c */
 bool adv_first_objects(struct adv_thread *t);
+void adv_nest(struct adv_thread *t);
 
 /* viommu_adversary_maps.c */
 void adv_add_file(struct adv_thread *t, int fd);

@@ -455,6 +455,14 @@ const struct adv_op adv_generic_ops[] = {
 
 const unsigned int adv_num_generic_ops = ARRAY_SIZE(adv_generic_ops);
 
+/* What faults of a device need to get to a VMM, as long as nobody is faster */
+void adv_nest(struct adv_thread *t)
+{
+	op_vdevice_alloc(t);
+	op_veventq_alloc(t);
+	op_nested_alloc(t);
+}
+
 /* Something for all others to work with, by good memory and without failures */
 bool adv_first_objects(struct adv_thread *t)
 {
