@@ -73,15 +73,19 @@ take_lock() {
 	export VIOMMU_LOCKED=1
 }
 
-# one_at_a_time NAME: wait until nobody else makes build/NAME, which suites that
-# run beside each other may ask for at the same time
+# one_at_a_time NAME [PROGRESS...]: wait until nobody else makes build/NAME, which
+# suites that run beside each other may ask for at the same time; PROGRESS says
+# every 10 s how far the other one is
 one_at_a_time() {
-	mkdir -p "$(dirname "$B/$1")"
-	exec 8>"$B/$1.lock"
-	flock -n 8 || {
-		say "$1: waiting for another script that makes it"
-		flock 8
-	}
+	_one=$1
+	shift
+	mkdir -p "$(dirname "$B/$_one")"
+	exec 8>"$B/$_one.lock"
+	! flock -n 8 || return 0
+	say "$_one: waiting for another script that makes it"
+	[ $# -eq 0 ] || every 10 "$@"
+	flock 8
+	[ $# -eq 0 ] || every_end
 }
 
 # series_identity CMD...: run with the author and date that all commits in
